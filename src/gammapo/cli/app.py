@@ -1,0 +1,64 @@
+"""The command line: one thin file a verb, errors turned into exit codes.
+
+Verb modules import only typer and the standard library at their top, so that `gammapo --help` is quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import typer
+
+from gammapo import __version__
+from gammapo.errors import GammapoError
+
+# verb → module with a function `command`, or a typer app named `app` for a verb with verbs of its own
+VERBS = {
+    "losses": "gammapo.cli.losses",
+}
+
+app = typer.Typer(
+    name="gammapo",
+    help="Preference training for labels that cannot all be trusted.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"gammapo {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Show the version."
+    ),
+) -> None:
+    pass
+
+
+for _verb, _target in VERBS.items():
+    _module = importlib.import_module(_target)
+    if hasattr(_module, "app"):
+        app.add_typer(_module.app, name=_verb)
+    else:
+        app.command(_verb)(_module.command)
+
+
+def main() -> None:
+    """Run the command line; exit 0 (done), 1 (the run failed), 2 (bad input or usage)."""
+    try:
+        app()
+    except GammapoError as error:
+        typer.echo(f"gammapo: {error}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("gammapo: interrupted; the same command goes on where it stood", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)

@@ -1,0 +1,178 @@
+"""What a loss is: a pure function with frozen options and a declaration of what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gammapo import registry
+from gammapo.errors import InputError, nearest
+from gammapo.types import LossOutput, PairLogps
+
+State = Mapping[str, Tensor]
+
+# what a loss may need, and the fields of PairLogps that carry it
+NEEDS = {
+    "reference": ("reference_chosen", "reference_rejected"),
+    "scores": ("chosen_score", "rejected_score"),
+    "lengths": ("chosen_length", "rejected_length"),
+}
+
+
+def option(default: Any, help: str, *, unit: str = "", source: str = "") -> Any:
+    """A dataclass field that documents itself: help, unit and source go to the help and the docs."""
+    return field(default=default, metadata={"help": help, "unit": unit, "source": source})
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossSpec:
+    """One loss, as declared by its file.
+
+    `function(logps, options)` returns a LossOutput; a stateful loss takes `function(logps, options, state)`
+    and returns the next state in the output. `couples` says that a pair's loss depends on the other pairs
+    of the step, so that the trainer must show it the whole step at once, however it cuts micro-batches.
+    """
+
+    name: str
+    family: str  # for listings: "dpo", "simpo", "robust", "adaptive margin", "reference-free", …
+    formula: str  # per pair, in the notation of docs/losses.md
+    source: str  # "arXiv:2405.14734, eq. 6"
+    options: type
+    function: Callable[..., LossOutput]
+    needs: frozenset[str] = frozenset()
+    couples: bool = False
+    initial_state: Callable[[Any], State] | None = None
+    notes: str = ""  # limits, and how the loss treats a flipped pair
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss with its options, ready to be called. Make one with `losses.create`."""
+
+    spec: LossSpec
+    options: Any
+
+    def __call__(self, logps: PairLogps, state: State | None = None) -> LossOutput:
+        """The loss of B pairs.
+
+        Args:
+            logps: summed log-probs and token counts, each (B,).
+            state: the state returned by the previous training batch; None starts afresh. Evaluation
+                passes the state in and drops the one that comes out.
+
+        Raises:
+            InputError: a tensor of another shape, or one that this loss needs and does not get.
+        """
+        check_logps(logps, self.spec)
+        if self.spec.initial_state is None:
+            return self.spec.function(logps, self.options)
+        if state is None:
+            state = self.initial_state()
+        return self.spec.function(logps, self.options, state)
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return self.spec.needs
+
+    def initial_state(self) -> State:
+        """The state before the first batch; empty for a stateless loss."""
+        return {} if self.spec.initial_state is None else self.spec.initial_state(self.options)
+
+    @property
+    def objective(self) -> str:
+        """The effective objective in words: formula, then every option with its value."""
+        values = ", ".join(
+            f"{item.name} = {value}"
+            for item in fields(self.options)
+            if (value := getattr(self.options, item.name)) is not None
+        )
+        derived = getattr(self.options, "derived", None)
+        return f"{self.spec.name}: {self.spec.formula}; {values}" + (f"; {derived}" if derived else "")
+
+
+def create(name: str, **options: Any) -> Loss:
+    """The loss of that name (see `names()`), with its options.
+
+    Raises:
+        InputError: an unknown loss, an unknown option, or an option outside its range.
+    """
+    spec: LossSpec = registry.resolve("loss", name)
+    known = [item.name for item in fields(spec.options)]
+    for key in options:
+        if key not in known:
+            raise InputError(
+                f"loss {name!r} has no option {key!r}",
+                field=f"loss.{key}",
+                expected=nearest(key, known) if known else "no options",
+                fix=f"`gammapo losses {name}` lists them",
+            )
+    return Loss(spec, spec.options(**options))
+
+
+def names() -> list[str]:
+    """All registered losses."""
+    return registry.names("loss")
+
+
+def check_logps(logps: PairLogps, spec: LossSpec) -> None:
+    """Raise InputError unless all tensors are floating (B,) and everything `spec` needs is there."""
+    shape = logps.chosen.shape
+    if logps.chosen.ndim != 1:
+        raise InputError(
+            f"chosen log-probs have shape {tuple(shape)}",
+            field="chosen",
+            expected="(B,), one summed log-prob a pair",
+            fix="sum the per-token log-probs over the completion first",
+        )
+    for item in fields(logps):
+        value = getattr(logps, item.name)
+        if value is None:
+            continue
+        if value.shape != shape:
+            raise InputError(
+                f"shape {tuple(value.shape)}",
+                field=item.name,
+                expected=f"{tuple(shape)}, like the chosen log-probs",
+                fix="give one value a pair",
+            )
+    for need in sorted(spec.needs):
+        for name in NEEDS[need]:
+            if getattr(logps, name) is None:
+                raise InputError(
+                    f"loss {spec.name!r} needs {name}, which is missing",
+                    field=name,
+                    expected="a tensor (B,)",
+                    fix={
+                        "reference": "compute log-probs under the frozen reference model",
+                        "scores": "take data with annotator or reward-model scores, or another loss",
+                        "lengths": "pass the completions' token counts",
+                    }[need],
+                )
+
+
+def require(condition: bool, name: str, value: Any, expected: str) -> None:
+    """Raise InputError for an option outside its range; used by the options' own validation."""
+    if not condition:
+        raise InputError(f"got {value!r}", field=f"loss.{name}", expected=expected, fix="change the option")
+
+
+def defaults(options: type) -> dict[str, Any]:
+    """Option name → default, for help and docs."""
+    return {item.name: None if item.default is MISSING else item.default for item in fields(options)}
+
+
+def per_token(logps: PairLogps) -> tuple[Tensor, Tensor]:
+    """Length-normalised log-probs (s̄_w, s̄_l), each (B,), nats per token."""
+    return logps.chosen / logps.chosen_length, logps.rejected / logps.rejected_length
+
+
+def full_like(value: Tensor, number: float) -> Tensor:
+    return torch.full_like(value.detach(), number)

@@ -1,0 +1,83 @@
+"""The only place that knows names. A name becomes an object when it is first asked for, not at import.
+
+A component is found, in this order, as
+1. a name in the tables below,
+2. an entry point in the group `gammapo.<kind>` of an installed package,
+3. `module:attribute`, a user's own object.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import entry_points
+from typing import Any
+
+from gammapo.errors import InputError, nearest
+
+LOSSES = {
+    "simpo": "gammapo.losses.simpo:SPEC",
+}
+
+MARGINS: dict[str, str] = {}
+
+NOISE: dict[str, str] = {}
+
+GENERATORS: dict[str, str] = {}
+
+JUDGES: dict[str, str] = {}
+
+WORLDS: dict[str, str] = {}
+
+TABLES: dict[str, dict[str, str]] = {
+    "loss": LOSSES,
+    "margin": MARGINS,
+    "noise": NOISE,
+    "generator": GENERATORS,
+    "judge": JUDGES,
+    "world": WORLDS,
+}
+
+
+def names(kind: str) -> list[str]:
+    """All known names of a kind, the built-in ones first, in the order of their table."""
+    table = TABLES[kind]
+    return [*table, *(name for name in _plugins(kind) if name not in table)]
+
+
+def resolve(kind: str, name: str) -> Any:
+    """The object that `name` stands for.
+
+    Raises:
+        InputError: no such name, or `module:attribute` that cannot be imported.
+    """
+    table = TABLES[kind]
+    if name in table:
+        return _load(kind, table[name])
+    plugins = _plugins(kind)
+    if name in plugins:
+        return plugins[name].load()
+    if ":" in name:
+        return _load(kind, name)
+    raise InputError(
+        f"unknown {kind} {name!r}",
+        field=kind,
+        expected=nearest(name, names(kind)),
+        fix=f"take a listed name, or give your own as 'module:attribute' (entry points: gammapo.{kind})",
+    )
+
+
+def _plugins(kind: str) -> dict[str, Any]:
+    return {point.name: point for point in entry_points(group=f"gammapo.{kind}")}
+
+
+def _load(kind: str, target: str) -> Any:
+    module, _, attribute = target.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise InputError(
+            f"cannot load {target!r}: {error}",
+            field=kind,
+            expected="module:attribute of an importable module",
+            fix="check the spelling, and that the module is on PYTHONPATH",
+        ) from error
