@@ -1,5 +1,5 @@
 # Two commands do everything on a fresh clone with nothing but Python 3.11: make demo, make test.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/ready
 

@@ -1,0 +1,117 @@
+"""Causal language models and tokenizers from a folder, a hub id, an adapter folder or the embedded model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gammapo.errors import InputError
+from gammapo.models import embedded
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+def resolve(path: str | Path) -> str:
+    """What transformers is given: the embedded model's folder for "smollm2", otherwise the path itself.
+
+    Raises:
+        InputError: a local folder that holds no model.
+    """
+    if str(path) == embedded.NAME:
+        return str(embedded.model_folder())
+    folder = Path(path)
+    if folder.is_dir():
+        if not any((folder / name).is_file() for name in ("config.json", "adapter_config.json")):
+            raise InputError(
+                "the folder is no model",
+                file=folder,
+                expected="config.json (a model) or adapter_config.json (an adapter)",
+                fix="give a folder saved by save_pretrained, a hub id, or smollm2",
+            )
+    elif folder.is_file() or str(path).startswith((".", "/", "~")) or str(path).count("/") > 1:
+        raise InputError(
+            "no such model folder",
+            file=path,
+            fix="give a folder saved by save_pretrained, a hub id, or smollm2",
+        )
+    return str(path)
+
+
+def is_adapter(path: str | Path) -> bool:
+    return (Path(path) / "adapter_config.json").is_file()
+
+
+def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
+    """The tokenizer saved with a model.
+
+    Raises:
+        InputError: there is none, or it cannot be read.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(resolve(path))
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"no tokenizer can be loaded: {_first_line(error)}",
+            file=path,
+            fix="save the tokenizer into the model's folder, or check the hub id and the network",
+        ) from error
+
+
+def load_model(path: str | Path, *, dtype: str = "float32", device: str | None = None) -> PreTrainedModel:
+    """A causal language model, in evaluation mode.
+
+    An adapter folder is loaded on top of the base model that it names, and merged into it.
+
+    Args:
+        path: folder, hub id, or "smollm2".
+        dtype: "float32", "bfloat16" or "float16".
+        device: where to put it; None leaves it on the CPU.
+
+    Raises:
+        InputError: no causal language model there.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    if dtype not in DTYPES:
+        raise InputError(
+            f"got {dtype!r}", field="dtype", expected="one of " + ", ".join(DTYPES), fix="change it"
+        )
+    where = resolve(path)
+    try:
+        if is_adapter(where):
+            model = _load_adapter(where, dtype)
+        else:
+            model = AutoModelForCausalLM.from_pretrained(where, dtype=getattr(torch, dtype))
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"no causal language model can be loaded: {_first_line(error)}",
+            file=path,
+            fix="give a folder saved by save_pretrained, a hub id that the network reaches, or smollm2",
+        ) from error
+    if device:
+        model.to(device)  # pyright: ignore[reportArgumentType]
+    return model.eval()
+
+
+def _load_adapter(where: str, dtype: str) -> PreTrainedModel:
+    from peft import PeftConfig, PeftModel
+
+    base = PeftConfig.from_pretrained(where).base_model_name_or_path
+    if base is None:
+        raise InputError("the adapter names no base model", file=where, field="base_model_name_or_path")
+    wrapped = PeftModel.from_pretrained(load_model(base, dtype=dtype), where)
+    return wrapped.merge_and_unload()  # pyright: ignore[reportCallIssue,reportReturnType]
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
