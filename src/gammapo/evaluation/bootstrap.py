@@ -1,0 +1,208 @@
+"""Intervals by resampling instructions, for means, win rates and length-controlled win rates alike.
+
+Anything with `estimate`, `n_rows` and `replicate(counts)` can be resampled; LC refits its regression on
+each resample. All intervals are 95 % and percentile, all draws come from the seed that is passed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gammapo.errors import InputError
+
+Array = NDArray[np.float64]
+LEVEL = 0.95
+FEW = 30  # below this many units a percentile bootstrap of a mean is too narrow, and Student's t is used
+
+
+class Resampled(Protocol):
+    """A statistic over rows that can be recomputed with each row counted a number of times."""
+
+    @property
+    def estimate(self) -> float: ...
+    @property
+    def n_rows(self) -> int: ...
+    def replicate(self, counts: Array) -> Array:
+        """`counts` (B, n) → the statistic of each resample, (B,)."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """An estimate with its 95 % interval, in the unit of the statistic.
+
+    `n_units` counts what was resampled (rows, or groups of rows). `method` is "bootstrap", or "t" for the
+    mean of fewer than 30 units.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    standard_error: float
+    n_units: int
+    n_bootstrap: int
+    method: Literal["bootstrap", "t"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference(Interval):
+    """a − b on the same rows. `p_value` is two-sided: Student's t on estimate / standard error."""
+
+    p_value: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mean:
+    """The mean of (n,) values, as something that can be resampled."""
+
+    values: Array = field(repr=False)
+
+    @property
+    def estimate(self) -> float:
+        return float(self.values.mean())
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.values)
+
+    def replicate(self, counts: Array) -> Array:
+        return counts @ self.values / counts.sum(axis=1)
+
+
+def bootstrap_ci(
+    statistic: Resampled | ArrayLike,
+    *,
+    n_bootstrap: int = 1000,
+    seed: int = 0,
+    groups: Sequence[object] | None = None,
+) -> Interval:
+    """95 % interval of a WinRate, a LengthControlled (refitted), or the mean of plain values.
+
+    Args:
+        statistic: what `win_rate` or `length_controlled` returned, or (n,) values whose mean is meant.
+        groups: (n,) labels; rows of one group are drawn together (answers of one instruction, one seed).
+    """
+    subject = _resampled(statistic)
+    counts, units = draw(subject.n_rows, n_bootstrap=n_bootstrap, seed=seed, groups=groups)
+    if isinstance(subject, Mean) and units < FEW:
+        return _student(subject, groups)
+    return _percentile(subject.estimate, subject.replicate(counts), units)
+
+
+def paired_difference(
+    a: Resampled | ArrayLike,
+    b: Resampled | ArrayLike,
+    *,
+    n_bootstrap: int = 1000,
+    seed: int = 0,
+    groups: Sequence[object] | None = None,
+) -> Difference:
+    """a − b, where row i of both is the same instruction: both are recomputed on the same draws.
+
+    Raises:
+        InputError: a and b have different numbers of rows.
+    """
+    first, second = _resampled(a), _resampled(b)
+    if first.n_rows != second.n_rows:
+        raise InputError(
+            f"{first.n_rows} rows against {second.n_rows}",
+            expected="the same instructions in the same order on both sides",
+        )
+    if isinstance(first, Mean) and isinstance(second, Mean):
+        interval = bootstrap_ci(
+            first.values - second.values, n_bootstrap=n_bootstrap, seed=seed, groups=groups
+        )
+    else:
+        counts, units = draw(first.n_rows, n_bootstrap=n_bootstrap, seed=seed, groups=groups)
+        gaps = first.replicate(counts) - second.replicate(counts)
+        interval = _percentile(first.estimate - second.estimate, gaps, units)
+    return as_difference(interval)
+
+
+def as_difference(interval: Interval) -> Difference:
+    """The interval of a difference, with the p-value of "no difference"."""
+    from scipy.special import stdtr
+
+    if interval.standard_error > 0:
+        t = abs(interval.estimate) / interval.standard_error
+        p_value = float(2 * stdtr(max(interval.n_units - 1, 1), -t))
+    else:  # no spread at all: equal, or different on every draw alike
+        p_value = 1.0 if interval.estimate == 0 else 0.0
+    return Difference(**vars(interval), p_value=p_value)
+
+
+def draw(n: int, *, n_bootstrap: int, seed: int, groups: Sequence[object] | None = None) -> tuple[Array, int]:
+    """How often each row is drawn, (B, n), and the number of units drawn from (rows or groups)."""
+    if n < 1 or n_bootstrap < 1:
+        raise InputError(f"{n} rows and {n_bootstrap} resamples", expected="at least one of each")
+    rng = np.random.default_rng(seed)
+    if groups is None:
+        return rng.multinomial(n, np.full(n, 1 / n), size=n_bootstrap).astype(np.float64), n
+    if len(groups) != n:
+        raise InputError(f"{len(groups)} labels", field="groups", expected=f"{n}, one a row")
+    names, member = np.unique(np.asarray(groups).astype(str), return_inverse=True)
+    units = len(names)
+    counts = rng.multinomial(units, np.full(units, 1 / units), size=n_bootstrap).astype(np.float64)
+    return counts[:, member], units
+
+
+def holm(p_values: ArrayLike) -> Array:
+    """Holm's step-down correction: adjusted p-values (m,), in the order given (Holm 1979)."""
+    p = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(p, kind="stable")
+    steps = np.arange(len(p), 0, -1) * p[order]
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1)
+    return adjusted
+
+
+def _resampled(statistic: Resampled | ArrayLike) -> Resampled:
+    if hasattr(statistic, "replicate"):
+        return statistic  # type: ignore[return-value]
+    values = np.asarray(statistic, dtype=np.float64)
+    if values.ndim != 1 or len(values) == 0 or not np.isfinite(values).all():
+        raise InputError(f"shape {values.shape}", field="statistic", expected="(n,) finite values, n ≥ 1")
+    return Mean(values=values)
+
+
+def _percentile(estimate: float, replicates: Array, units: int) -> Interval:
+    kept = replicates[np.isfinite(replicates)]
+    low, high = np.quantile(kept, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(
+        estimate=float(estimate),
+        low=float(low),
+        high=float(high),
+        standard_error=float(kept.std(ddof=1)) if len(kept) > 1 else float("nan"),
+        n_units=units,
+        n_bootstrap=len(kept),
+        method="bootstrap",
+    )
+
+
+def _student(mean: Mean, groups: Sequence[object] | None) -> Interval:
+    """Student's interval over units; groups enter by their means, weighted by their size."""
+    from scipy.special import stdtrit
+
+    if groups is None:
+        pulls = mean.values - mean.estimate
+    else:
+        _, member = np.unique(np.asarray(groups).astype(str), return_inverse=True)
+        units = member.max() + 1
+        pulls = np.bincount(member, mean.values - mean.estimate) * units / len(member)
+    n = len(pulls)
+    error = float(np.sqrt((pulls**2).sum() / (n - 1) / n)) if n > 1 else float("nan")
+    reach = float(stdtrit(n - 1, (1 + LEVEL) / 2)) * error if n > 1 else float("nan")
+    return Interval(
+        estimate=mean.estimate,
+        low=mean.estimate - reach,
+        high=mean.estimate + reach,
+        standard_error=error,
+        n_units=n,
+        n_bootstrap=0,
+        method="t",
+    )

@@ -1,0 +1,323 @@
+"""The length-controlled win rate: what the win rate would be if both answers were equally long.
+
+A logistic model of the preference with three terms (length gap, instruction difficulty, offset) is fitted
+and then read with the length gap set to zero (Dubois et al., arXiv 2404.04475, Sec. 3):
+
+    p_i = σ(w_length · tanh(d_i / sd(d)) + w_difficulty · difficulty_i + w_offset)
+    LC  = 100 · mean_i σ(w_difficulty · difficulty_i + w_offset)
+
+with d_i = characters of the reference − characters of the model. Against the official reference, 1610 rows
+of two gamed versions of it (weight 0.1, no offset) keep the length coefficient sane.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gammapo.errors import InputError
+from gammapo.evaluation import glm
+from gammapo.evaluation.tables import LengthTables, packaged_tables
+from gammapo.evaluation.winrate import as_scores
+
+Array = NDArray[np.float64]
+
+GRID = np.logspace(-4, 4, 10)  # the candidates for C; λ = 1/C
+FOLDS = 5
+GAMED_WEIGHT = 0.1  # of a gamed row, relative to a judged row
+FEWEST = 10  # judged rows below which no length coefficient can be estimated
+REFERENCE_MATCH = 0.95  # share of known reference lengths from which the reference counts as the official one
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """The regression of one model: (n,) arrays of scores (NaN unjudged), length gaps and difficulties.
+
+    `difficulty` is None where it is not known. `tables` holds the gamed rows, None to leave them out.
+    """
+
+    scores: Array
+    length_gaps: Array
+    difficulty: Array | None
+    tables: LengthTables | None
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.scores)
+
+    def penalty(self, C: float) -> Array:
+        """λ per coefficient. On own sets the offset is all but free, so that LC is not pulled towards 50."""
+        size = 2 if self.difficulty is None else 3
+        penalty = np.full(size, 1 / C)
+        if self.tables is None:
+            penalty[-1] = 1 / GRID[-1]
+        return penalty
+
+    def blocks(self, counts: Array) -> list[glm.Rows]:
+        """Judged rows weighted by `counts` (B, n), then the gamed rows at their fixed weight."""
+        judged = ~np.isnan(self.scores)
+        weights = counts * judged
+        columns = [_squashed(self.length_gaps, counts)]
+        if self.difficulty is not None:
+            columns.append(self.difficulty)
+        columns.append(np.ones(self.n_rows))
+        rows = [glm.Rows(columns=tuple(columns), targets=np.where(judged, self.scores, 0.5), weights=weights)]
+        if self.tables is not None and self.difficulty is not None:
+            size = len(self.tables.gamed_preference)
+            rows.append(
+                glm.Rows(
+                    columns=(
+                        np.tanh(self.tables.gamed_length_gap),
+                        self.tables.gamed_difficulty,
+                        np.zeros(size),
+                    ),
+                    targets=self.tables.gamed_preference,
+                    weights=np.full(size, GAMED_WEIGHT),
+                )
+            )
+        return rows
+
+    def at_equal_length(self, coefficients: Array) -> Array:
+        """Predicted preference (B, n) in [0, 1] with the length gap set to zero."""
+        if self.difficulty is None:
+            return glm.sigmoid(np.broadcast_to(coefficients[:, -1:], (len(coefficients), self.n_rows)))
+        return glm.sigmoid(coefficients[:, 1:2] * self.difficulty + coefficients[:, -1:])
+
+
+@dataclass(frozen=True, kw_only=True)
+class LengthControlled:
+    """A length-controlled win rate in points.
+
+    `lc_standard_error` is the public evaluator's: the spread of the predictions over √n. It leaves out
+    the error of the coefficients and is too small by a factor of two to five; `bootstrap_ci` gives the
+    honest one. `weights` are the coefficients (length, difficulty, offset), `C` the chosen inverse penalty.
+    `difficulty` says where difficulties are from: "official", "given" or "none". `predictions` (n,) are
+    the preferences in [0, 1] at equal length.
+    """
+
+    length_controlled_winrate: float
+    lc_standard_error: float
+    weights: dict[str, float]
+    C: float
+    n_total: int
+    difficulty: Literal["official", "given", "none"]
+    gamed: bool
+    warnings: tuple[str, ...] = ()
+    predictions: Array = field(repr=False, compare=False)
+    problem: Problem = field(repr=False, compare=False)
+
+    @property
+    def estimate(self) -> float:
+        return self.length_controlled_winrate
+
+    @property
+    def n_rows(self) -> int:
+        return self.problem.n_rows
+
+    def replicate(self, counts: Array) -> Array:
+        """LC of each resample, the regression refitted at the chosen C; `counts` (B, n). Returns (B,)."""
+        if _is_self_comparison(self.problem):
+            return np.full(len(counts), 50.0)
+        start = np.array(list(self.weights.values()))
+        parts = []
+        for chunk in np.array_split(counts, max(1, -(-len(counts) // 200))):  # 200 at a time stay in cache
+            w = glm.fit(
+                self.problem.blocks(chunk),
+                self.problem.penalty(self.C),
+                replicates=len(chunk),
+                start=start,
+                max_steps=30,
+                tolerance=1e-5,
+            )
+            parts.append(100 * (chunk * self.problem.at_equal_length(w)).sum(axis=1) / chunk.sum(axis=1))
+        return np.concatenate(parts)
+
+
+def length_controlled(
+    preferences: ArrayLike,
+    model_lengths: ArrayLike,
+    reference_lengths: ArrayLike,
+    *,
+    instructions: Sequence[str] | None = None,
+    difficulty: ArrayLike | None = None,
+    gamed: Literal["auto"] | None = "auto",
+    tables: LengthTables | None = None,
+) -> LengthControlled:
+    """Length-controlled win rate of one model. Nothing in it is random: folds and solver are deterministic.
+
+    Args:
+        preferences: (n,) in [1, 2], as for `win_rate`; NaN where not judged.
+        model_lengths, reference_lengths: (n,) characters of the two outputs.
+        instructions: (n,) texts; where the tables know them all, the official difficulties are used.
+        difficulty: (n,) difficulties of your own, on any scale, instead. Without either, the term is
+            dropped, and `warnings` says so.
+        gamed: "auto" adds the gamed rows where the official difficulties are used and the reference
+            lengths are the official reference's; None never does.
+        tables: the tables to use; the packaged ones by default.
+
+    Raises:
+        InputError: shapes differ, fewer than 10 judged rows, or a value that cannot be used.
+    """
+    scores = as_scores(preferences)
+    gaps = _lengths(reference_lengths, "reference_lengths", len(scores))
+    gaps = gaps - _lengths(model_lengths, "model_lengths", len(scores))
+    judged = int((~np.isnan(scores)).sum())
+    if judged < FEWEST:
+        raise InputError(
+            f"{judged} judged rows", field="preferences", expected=f"at least {FEWEST} to control for length"
+        )
+    known, source, official, notes = _difficulty(
+        difficulty, instructions, reference_lengths, tables or packaged_tables(), len(scores)
+    )
+    problem = Problem(
+        scores=scores,
+        length_gaps=gaps,
+        difficulty=known,
+        tables=official if gamed == "auto" else None,
+    )
+    if _is_self_comparison(problem):
+        return _result(problem, np.zeros((1, 2 if known is None else 3)), GRID[-1], source, notes)
+    C, edge = _choose_penalty(problem)
+    coefficients = glm.fit(problem.blocks(np.ones((1, len(scores)))), problem.penalty(C))
+    notes = [*notes, *edge, *_doubts(problem, coefficients)]
+    return _result(problem, coefficients, C, source, notes)
+
+
+def _result(
+    problem: Problem, w: Array, C: float, source: Literal["official", "given", "none"], notes: list[str]
+) -> LengthControlled:
+    predictions = problem.at_equal_length(w)[0]
+    names = ("length", "offset") if problem.difficulty is None else ("length", "difficulty", "offset")
+    return LengthControlled(
+        length_controlled_winrate=100 * float(predictions.mean()),
+        lc_standard_error=100 * float(predictions.std(ddof=1)) / len(predictions) ** 0.5,
+        weights=dict(zip(names, map(float, w[0]), strict=True)),
+        C=float(C),
+        n_total=int((~np.isnan(problem.scores)).sum()),
+        difficulty=source,
+        gamed=problem.tables is not None,
+        warnings=tuple(notes),
+        predictions=predictions,
+        problem=problem,
+    )
+
+
+def _lengths(values: ArrayLike, name: str, n: int) -> Array:
+    lengths = np.asarray(values, dtype=np.float64)
+    if lengths.shape != (n,):
+        raise InputError(f"shape {lengths.shape}", field=name, expected=f"shape ({n},), as preferences")
+    if not (np.isfinite(lengths) & (lengths >= 0)).all():
+        raise InputError("a length is negative or not finite", field=name, expected="characters, 0 or more")
+    return lengths
+
+
+def _difficulty(
+    given: ArrayLike | None,
+    instructions: Sequence[str] | None,
+    reference_lengths: ArrayLike,
+    tables: LengthTables,
+    n: int,
+) -> tuple[Array | None, Literal["official", "given", "none"], LengthTables | None, list[str]]:
+    """Difficulties, where they are from, the gamed tables if they apply, and what must be said aloud."""
+    if given is not None:
+        values = np.asarray(given, dtype=np.float64)
+        if values.shape != (n,) or not np.isfinite(values).all():
+            raise InputError(f"shape {values.shape}", field="difficulty", expected=f"{n} finite numbers")
+        return (
+            values,
+            "given",
+            None,
+            ["difficulty was given, so the gamed rows of the official set are left out"],
+        )
+    dropped = "instruction difficulty is not known here and its term is dropped; LC corrects for length alone"
+    if instructions is None:
+        return None, "none", None, [dropped]
+    if len(instructions) != n:
+        raise InputError(f"{len(instructions)} instructions", field="instructions", expected=f"{n}")
+    places = tables.positions(instructions)
+    unknown = int((places < 0).sum())
+    if unknown:
+        if unknown < n:
+            dropped = f"{unknown} of {n} instructions are not of the official set: " + dropped
+        return None, "none", None, [dropped]
+    same = np.mean(tables.reference_length[places] == np.asarray(reference_lengths))
+    if same >= REFERENCE_MATCH:
+        return tables.difficulty[places], "official", tables, []
+    other = "the reference's outputs are not the official reference's, so its gamed rows are left out"
+    return tables.difficulty[places], "official", None, [other]
+
+
+def _squashed(gaps: Array, counts: Array) -> Array:
+    """tanh(d / sd(d)) with the sample deviation (ddof 1) of each resample: (B, n), or (n,) for one fit."""
+    total = counts.sum(axis=1)
+    mean = counts @ gaps / total
+    variance = (counts @ gaps**2 / total - mean**2) * total / np.maximum(total - 1, 1)
+    scale = np.sqrt(np.maximum(variance, 0))
+    # equal gaps everywhere leave a deviation of rounding noise; the term then carries nothing
+    usable = scale > 1e-9 * max(1.0, float(np.abs(gaps).max(initial=0)))
+    inverse = np.where(usable, 1 / np.where(usable, scale, 1), 0)
+    squashed = np.tanh(inverse[:, None] * gaps)
+    return squashed[0] if len(counts) == 1 else squashed
+
+
+def _is_self_comparison(problem: Problem) -> bool:
+    judged = problem.scores[~np.isnan(problem.scores)]
+    return bool((problem.length_gaps == 0).all() and (judged == 0.5).all())
+
+
+def _choose_penalty(problem: Problem) -> tuple[float, list[str]]:
+    """The C of the best mean weighted log-likelihood over five folds.
+
+    The folds are those of a grouped five-fold split with equal groups: dealt from the last row backwards,
+    gamed rows first and judged rows after them. Length gaps are scaled once, over all rows.
+    """
+    judged = np.flatnonzero(~np.isnan(problem.scores))
+    blocks = problem.blocks(np.ones((1, problem.n_rows)))
+    own = glm.take(blocks[0], judged)
+    ordered = [*blocks[1:], own]  # gamed rows come first
+    total = sum(len(block.targets) for block in ordered)
+    fold = (total - 1 - np.arange(total)) % FOLDS
+    starts = np.cumsum([0] + [len(block.targets) for block in ordered])
+    held = [fold[a:b] == np.arange(FOLDS)[:, None] for a, b in itertools.pairwise(starts)]
+    training = [
+        glm.Rows(columns=b.columns, targets=b.targets, weights=b.weights * ~h)
+        for b, h in zip(ordered, held, strict=True)
+    ]
+    sizes = np.bincount(fold, minlength=FOLDS)
+    w = np.zeros((FOLDS, len(own.columns)))
+    quality = []
+    for C in GRID:  # each fit starts from the one before it, as the penalty loosens
+        w = glm.fit(training, problem.penalty(C), replicates=FOLDS, start=w)
+        gains = [(glm.log_likelihood(b, w) * h).sum(axis=1) for b, h in zip(ordered, held, strict=True)]
+        quality.append(np.mean(sum(gains) / sizes))
+    best = int(np.argmax(quality))
+    strict = (
+        ["cross-validation chose the strongest penalty: length explains nothing here"] if best == 0 else []
+    )
+    return float(GRID[best]), strict
+
+
+def _doubts(problem: Problem, coefficients: Array) -> list[str]:
+    """Where the number rests on more than the data can carry."""
+    notes = []
+    judged = ~np.isnan(problem.scores)
+    raw = 100 * problem.scores[judged].mean()
+    lc = 100 * problem.at_equal_length(coefficients)[0].mean()
+    if lc < min(raw - raw / 4, raw - 10) or lc > max(raw + (100 - raw) / 4, raw + 10):
+        notes.append(f"LC ({lc:.1f}) is far from the raw win rate ({raw:.1f}): read both")
+    gaps = problem.length_gaps[judged]
+    longer, shorter = (gaps < 0).mean(), (gaps > 0).mean()
+    if max(longer, shorter) > 0.9 and problem.tables is None:
+        side = "longer" if longer > shorter else "shorter"
+        notes.append(
+            f"{100 * max(longer, shorter):.0f} % of the answers are {side} than the reference's: "
+            "equal length is an extrapolation"
+        )
+    if problem.scores[judged].min() == problem.scores[judged].max():
+        notes.append("every judged row has the same preference: LC is at the edge of what can be estimated")
+    return notes
