@@ -1,0 +1,5 @@
+"""Log-probs of preference pairs: the prompt read once, no padding, only the answers scored."""
+
+from gammapo.logps.pairs import pair_logps
+
+__all__ = ["pair_logps"]
