@@ -1,0 +1,27 @@
+"""Preference pairs: loaded from every common format, checked row by row, written, and tokenised."""
+
+from gammapo.data.chat import ChatFormat, chat_format, encode_prompt
+from gammapo.data.faults import REASONS
+from gammapo.data.ids import pair_id
+from gammapo.data.load import Drop, LoadedPairs, LoadReport, iter_pairs, load_pairs
+from gammapo.data.tokenize import TokenizedPairs, TruncationReport, encode_pair, tokenize_pairs
+from gammapo.data.write import as_row, write_pairs
+
+__all__ = [
+    "REASONS",
+    "ChatFormat",
+    "Drop",
+    "LoadReport",
+    "LoadedPairs",
+    "TokenizedPairs",
+    "TruncationReport",
+    "as_row",
+    "chat_format",
+    "encode_pair",
+    "encode_prompt",
+    "iter_pairs",
+    "load_pairs",
+    "pair_id",
+    "tokenize_pairs",
+    "write_pairs",
+]

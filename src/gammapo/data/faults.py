@@ -1,0 +1,49 @@
+"""What can be wrong with one row, as a value that the loader either raises with its place or counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gammapo.errors import InputError
+
+# reason → what a report calls it
+REASONS = {
+    "not_json": "broken JSON",
+    "not_utf8": "text that is not UTF-8",
+    "not_object": "not an object",
+    "missing_column": "missing column",
+    "null_value": "null where text belongs",
+    "not_text": "not text",
+    "empty_prompt": "empty prompt",
+    "empty_answer": "empty answer",
+    "identical_answers": "chosen equals rejected",
+    "wrong_role": "wrong roles",
+    "prompts_differ": "the two conversations differ before the answer",
+    "bad_score": "unusable score",
+    "bad_id": "unusable id",
+    "no_label": "no label (a draw, or not judged)",
+}
+
+
+class RowError(Exception):
+    """One row cannot be used. `reason` is a key of REASONS; the rest is as in InputError."""
+
+    def __init__(
+        self,
+        reason: str,
+        problem: str,
+        *,
+        field: str | None = None,
+        expected: str | None = None,
+        fix: str | None = None,
+    ):
+        super().__init__(problem)
+        self.reason, self.problem = reason, problem
+        self.field, self.expected, self.fix = field, expected, fix
+
+    def at(self, file: str | Path, line: int) -> InputError:
+        """The same fault as an error that names its place."""
+        fix = self.fix or "mend or remove the row, or load with on_bad='drop' to leave such rows out, counted"
+        return InputError(
+            self.problem, file=file, line=line, field=self.field, expected=self.expected, fix=fix
+        )

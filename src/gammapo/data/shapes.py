@@ -1,0 +1,196 @@
+"""The shapes in which pair files come, told apart by their columns, and one parser for each.
+
+| shape | columns |
+|---|---|
+| `text` | `prompt`, `chosen`, `rejected` as text |
+| `messages` | the same as message lists |
+| `messages_prompt` | `prompt` as a message list, answers as text |
+| `messages_answers` | `prompt` as text, answers as message lists of one assistant turn |
+| `ultrafeedback` | `prompt`, and `chosen`, `rejected` as whole conversations |
+| `implicit` | no `prompt`; `chosen`, `rejected` as whole conversations |
+| `hh` | no `prompt`; `chosen`, `rejected` as HH-RLHF transcripts |
+| `alpaca_eval` | `instruction`, `output_1`, `output_2`, graded `preference` in [1, 2] |
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from gammapo.data.conversations import messages, split_answer, text, transcript
+from gammapo.data.faults import RowError
+from gammapo.types import Message
+
+SHAPES = (
+    "text",
+    "messages",
+    "messages_prompt",
+    "messages_answers",
+    "ultrafeedback",
+    "implicit",
+    "hh",
+    "alpaca_eval",
+)
+SCORE_COLUMNS = (("score_chosen", "score_rejected"), ("chosen_score", "rejected_score"))
+SCORE_COLUMNS += (("chosen_rating", "rejected_rating"),)
+USED_COLUMNS = {"id", "prompt", "chosen", "rejected", "instruction", "output_1", "output_2", "preference"}
+USED_COLUMNS |= {"noise", *(name for names in SCORE_COLUMNS for name in names)}
+
+
+class Content(NamedTuple):
+    """What one row says."""
+
+    prompt: tuple[Message, ...]
+    chosen: str
+    rejected: str
+    chosen_score: float | None
+    rejected_score: float | None
+
+
+def classify(row: Mapping[str, Any]) -> str:
+    """The name of the row's shape.
+
+    Raises:
+        RowError: a column is missing, null or of a type that no shape has.
+    """
+    if "output_1" in row and "output_2" in row:
+        return "alpaca_eval"
+    for field in ("chosen", "rejected"):
+        if field not in row:
+            raise RowError(
+                "missing_column",
+                f"no column {field!r} among {', '.join(map(str, row)) or 'none'}",
+                field=field,
+                expected="prompt, chosen, rejected (or instruction, output_1, output_2, preference)",
+                fix="rename the columns as expected",
+            )
+        if row[field] is None:
+            raise RowError("null_value", "is null", field=field, expected="text or a message list")
+        if not isinstance(row[field], str | list):
+            kind = type(row[field]).__name__
+            raise RowError("not_text", f"holds {kind}", field=field, expected="text or a message list")
+    prompt, chosen, rejected = row.get("prompt"), row["chosen"], row["rejected"]
+    if isinstance(chosen, str) != isinstance(rejected, str):
+        raise RowError("not_text", "one answer is text, the other a message list", field="rejected")
+    if prompt is not None and not isinstance(prompt, str | list):
+        raise RowError("not_text", f"holds {type(prompt).__name__}", field="prompt", expected="text")
+    if isinstance(chosen, str):
+        if prompt is None and chosen.lstrip().startswith(("Human:", "Assistant:")):
+            return "hh"
+        return "messages_prompt" if isinstance(prompt, list) else "text"
+    if prompt is None:
+        return "implicit"
+    if isinstance(prompt, list):
+        return "messages"
+    return "ultrafeedback" if len(chosen) > 1 else "messages_answers"
+
+
+def parse(row: Mapping[str, Any], shape: str) -> Content:
+    """What a row of the given shape says, checked.
+
+    Raises:
+        RowError: what is wrong with it.
+    """
+    content = _alpaca_eval(row) if shape == "alpaca_eval" else _labelled(row, shape)
+    if not content.prompt or not content.prompt[-1].content.strip():
+        raise RowError("empty_prompt", "is empty", field="prompt", expected="a prompt")
+    if content.prompt[-1].role != "user":
+        raise RowError(
+            "wrong_role",
+            f"ends with a turn of the {content.prompt[-1].role}",
+            field="prompt",
+            expected='"user" last, so that the answer is the assistant\'s',
+        )
+    for field, answer in (("chosen", content.chosen), ("rejected", content.rejected)):
+        if not answer.strip():
+            raise RowError("empty_answer", "is empty", field=field, expected="an answer")
+    if content.chosen == content.rejected:
+        raise RowError("identical_answers", "is equal to chosen", field="rejected", expected="two answers")
+    return content
+
+
+def _labelled(row: Mapping[str, Any], shape: str) -> Content:
+    if shape in ("text", "messages_prompt"):
+        prompt = _prompt(row)
+        chosen, rejected = text(row["chosen"], "chosen"), text(row["rejected"], "rejected")
+    else:
+        read = _transcript if shape == "hh" else messages
+        head, chosen = split_answer(read(row["chosen"], "chosen"), "chosen")
+        other, rejected = split_answer(read(row["rejected"], "rejected"), "rejected")
+        if head != other:
+            raise RowError(
+                "prompts_differ",
+                "differs from chosen before the last turn",
+                field="rejected",
+                expected="one prompt with two answers",
+            )
+        prompt = head or _prompt(row)
+        if head and shape == "messages":
+            given = _prompt(row)
+            if head[: len(given)] != given:
+                raise RowError("prompts_differ", "does not begin with the prompt", field="chosen")
+    better, worse = _scores(row)
+    return Content(prompt, chosen, rejected, better, worse)
+
+
+def _prompt(row: Mapping[str, Any]) -> tuple[Message, ...]:
+    value = row.get("prompt")
+    if "prompt" not in row:
+        raise RowError(
+            "missing_column",
+            "no prompt: the answers are no conversations from which to take one",
+            field="prompt",
+            expected="a column prompt, or chosen and rejected as whole conversations",
+        )
+    if isinstance(value, list):
+        return messages(value, "prompt")
+    return (Message(role="user", content=text(value, "prompt")),)
+
+
+def _transcript(value: Any, field: str) -> tuple[Message, ...]:
+    return transcript(text(value, field), field)
+
+
+def _scores(row: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    for better, worse in SCORE_COLUMNS:
+        if better in row or worse in row:
+            return number(row.get(better), better), number(row.get(worse), worse)
+    return None, None
+
+
+def number(value: Any, field: str) -> float | None:
+    """A finite score, or None where the file has null."""
+    if value is None:
+        return None
+    try:
+        score = math.nan if isinstance(value, bool | str) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        score = math.nan
+    if not math.isfinite(score):
+        raise RowError(
+            "bad_score", f"is {str(value)[:40]!r}", field=field, expected="a finite number or null"
+        )
+    return score
+
+
+def _alpaca_eval(row: Mapping[str, Any]) -> Content:
+    """The better of the two outputs is chosen; the graded preference gives each its score in [0, 1]."""
+    if "instruction" not in row:
+        raise RowError("missing_column", "no column 'instruction'", field="instruction")
+    prompt = (Message(role="user", content=text(row["instruction"], "instruction")),)
+    first, second = text(row["output_1"], "output_1"), text(row["output_2"], "output_2")
+    preference = number(row.get("preference"), "preference")
+    if preference is None or preference in (0.0, 1.5):
+        raise RowError(
+            "no_label",
+            "is not judged" if preference is None else "is a draw",
+            field="preference",
+            expected="a number in [1, 2] other than 1.5",
+        )
+    if not 1 <= preference <= 2:
+        raise RowError("bad_score", f"is {preference:g}", field="preference", expected="a number in [1, 2]")
+    wins = preference - 1  # probability that output_2 is better
+    if wins > 0.5:
+        return Content(prompt, second, first, wins, 1 - wins)
+    return Content(prompt, first, second, 1 - wins, wins)

@@ -1,0 +1,196 @@
+"""Rows out of files: JSONL, JSON, Parquet, `datasets` folders and hub ids, each as a stream.
+
+Rows come as (number, value): the line of a JSONL file, otherwise the row, both counted from 1. A row that
+cannot be read at all comes as a RowError in place of its value, so that one broken line can be counted.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from gammapo.data.faults import RowError
+from gammapo.errors import InputError
+
+Row = tuple[int, Any]
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+SUFFIXES = (".jsonl", ".json", ".parquet")
+
+
+def rows(source: str | Path, split: str | None = None) -> Iterator[Row]:
+    """The rows of a file, a folder or a hub id.
+
+    Raises:
+        InputError: nothing there, not readable, no such split, or a format that is not known.
+    """
+    path = Path(source)
+    if path.is_dir():
+        return _folder(path, split)
+    if path.is_file():
+        _refuse_split(path, split)
+        return _file(path)
+    if HUB_ID.fullmatch(str(source)) and not path.suffix.lower().startswith((*SUFFIXES, ".gz")):
+        return _hub(str(source), split)
+    raise InputError("no such file", file=source, fix="check the path")
+
+
+def _file(path: Path) -> Iterator[Row]:
+    try:
+        with path.open("rb") as probe:
+            start = probe.read(4)
+    except OSError as error:
+        raise InputError(
+            f"cannot be read: {error.strerror}", file=path, fix="check its permissions"
+        ) from error
+    if start == b"PAR1":
+        return _parquet(path)
+    return _json(path)
+
+
+def _json(path: Path) -> Iterator[Row]:
+    """A JSON array, or else one object a line, gzip-compressed or not."""
+    with _open_bytes(path) as stream:
+        line = 0
+        try:
+            for line, raw in enumerate(stream, start=1):
+                if line == 1:
+                    raw = raw.removeprefix(b"\xef\xbb\xbf")
+                    if raw.lstrip()[:1] == b"[":
+                        yield from _array(path, raw + stream.read())
+                        return
+                if raw.strip():
+                    yield line, _decoded(raw)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise InputError(
+                "the gzip stream is cut short or damaged", file=path, line=line + 1, fix="copy the file again"
+            ) from error
+
+
+def _open_bytes(path: Path) -> Any:
+    with path.open("rb") as probe:
+        zipped = probe.read(2) == b"\x1f\x8b"
+    return gzip.open(path, "rb") if zipped else path.open("rb")
+
+
+def _decoded(raw: bytes) -> Any:
+    try:
+        return json.loads(raw.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        return RowError("not_utf8", f"byte {error.start + 1} of the line is not UTF-8", expected="UTF-8 text")
+    except json.JSONDecodeError as error:
+        fix = "repair or remove the line" if error.pos < len(raw) - 2 else "complete or remove the line"
+        problem = f"broken JSON: {error.msg} at character {error.pos + 1}"
+        return RowError("not_json", problem, expected="one JSON object a line", fix=fix)
+    except (ValueError, RecursionError) as error:
+        return RowError("not_json", f"JSON that cannot be read: {type(error).__name__}")
+
+
+def _array(path: Path, raw: bytes) -> Iterator[Row]:
+    try:
+        values = json.loads(raw.decode("utf-8"))
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"broken JSON: {error.msg}", file=path, line=error.lineno, fix="repair or recreate the file"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"not readable as JSON: {error}", file=path, fix="recreate the file") from error
+    yield from enumerate(values, start=1)
+
+
+def _parquet(path: Path) -> Iterator[Row]:
+    import pyarrow
+    import pyarrow.parquet as parquet
+
+    number = 0
+    try:
+        with parquet.ParquetFile(path) as table:
+            for batch in table.iter_batches(batch_size=1024):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield number, row
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        raise InputError(
+            f"not readable as Parquet: {str(error).splitlines()[0]}",
+            file=path,
+            line=number + 1 if number else None,
+            fix="copy or recreate the file",
+        ) from error
+
+
+def _refuse_split(path: Path, split: str | None) -> None:
+    if split not in (None, "train"):
+        raise InputError(
+            f"a single file has no split {split!r}",
+            file=path,
+            field="split",
+            fix="leave the split out, or name the file that holds that split",
+        )
+
+
+def _folder(path: Path, split: str | None) -> Iterator[Row]:
+    """A folder written by `datasets.save_to_disk`, or one of data files."""
+    _refuse_escapes(path)
+    import datasets
+
+    if (path / "dataset_dict.json").is_file():
+        splits = datasets.load_from_disk(str(path))
+        return _table(_pick(splits, split, path))
+    if (path / "state.json").is_file():
+        _refuse_split(path, split)
+        return _table(datasets.load_from_disk(str(path)))
+    return _hub(str(path), split)
+
+
+def _refuse_escapes(path: Path) -> None:
+    """A link in the folder that leads out of it would read what was not given."""
+    root = path.resolve()
+    for entry in path.rglob("*"):
+        if entry.is_symlink() and not entry.resolve().is_relative_to(root):
+            raise InputError(
+                "is a link that leads out of the given folder",
+                file=entry,
+                expected="data files inside the folder",
+                fix="copy the file into the folder, or give its own path",
+            )
+
+
+def _hub(name: str, split: str | None) -> Iterator[Row]:
+    """A hub id, or a folder of data files, through `datasets.load_dataset`."""
+    import datasets
+
+    fix = "check the name and the connection, or give a local file or folder"
+    try:
+        found = datasets.load_dataset(name, split=split)
+    except ValueError as error:
+        raise InputError(_first_line(error), file=name, field="split" if split else None, fix=fix) from error
+    except Exception as error:  # the hub client raises many kinds; none of them is a fault of ours
+        raise InputError(f"cannot be loaded: {_first_line(error)}", file=name, fix=fix) from error
+    return _table(found if split else _pick(found, None, name))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _pick(splits: Any, split: str | None, place: str | Path) -> Any:
+    known = list(splits)
+    if split is None and len(known) == 1:
+        return splits[known[0]]
+    if split in known:
+        return splits[split]
+    raise InputError(
+        "holds several splits" if split is None else f"no split {split!r}",
+        file=place,
+        field="split",
+        expected="one of " + ", ".join(known),
+        fix="name the split",
+    )
+
+
+def _table(dataset: Any) -> Iterator[Row]:
+    yield from enumerate(dataset, start=1)
