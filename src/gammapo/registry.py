@@ -16,13 +16,20 @@ from gammapo.errors import InputError, nearest
 
 LOSSES = {
     "simpo": "gammapo.losses.simpo:SPEC",
+    "gamma_simpo": "gammapo.losses.gamma_simpo:SPEC",
+    "gamma_dpo": "gammapo.losses.gamma_dpo:SPEC",
 }
 
-MARGINS: dict[str, str] = {}
+MARGINS = {
+    "fixed": "gammapo.margins.fixed:SPEC",
+    "kl_optimal": "gammapo.margins.kl_optimal:SPEC",
+}
 
 NOISE: dict[str, str] = {}
 
-GENERATORS: dict[str, str] = {}
+GENERATORS: dict[str, str] = {
+    "transformers": "gammapo.generation.transformers_backend:TransformersBackend",
+}
 
 JUDGES: dict[str, str] = {}
 

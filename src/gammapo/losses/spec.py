@@ -174,5 +174,12 @@ def per_token(logps: PairLogps) -> tuple[Tensor, Tensor]:
     return logps.chosen / logps.chosen_length, logps.rejected / logps.rejected_length
 
 
+def log_ratios(logps: PairLogps) -> tuple[Tensor, Tensor]:
+    """Summed log-ratios to the reference (h_w, h_l), each (B,), nats. The loss must need "reference"."""
+    assert logps.reference_chosen is not None
+    assert logps.reference_rejected is not None
+    return logps.chosen - logps.reference_chosen, logps.rejected - logps.reference_rejected
+
+
 def full_like(value: Tensor, number: float) -> Tensor:
     return torch.full_like(value.detach(), number)

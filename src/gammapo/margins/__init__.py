@@ -1,0 +1,7 @@
+"""Target margins: how much better the chosen answer must be, pair by pair. `create(name, **options)`."""
+
+from gammapo.margins.fixed import fixed
+from gammapo.margins.kl_optimal import kl_optimal
+from gammapo.margins.spec import Gaps, Margin, MarginSpec, create, names
+
+__all__ = ["Gaps", "Margin", "MarginSpec", "create", "fixed", "kl_optimal", "names"]
