@@ -143,13 +143,15 @@ def test_drop_and_raise_at_the_limit(tiny_tokenizer):
 
 
 def test_scores_travel_along(tiny_tokenizer):
-    one = tokenize_pairs([pair(chosen_score=3.0, rejected_score=1.0)], tiny_tokenizer, max_length=200).pairs[0]
+    one = tokenize_pairs([pair(chosen_score=3.0, rejected_score=1.0)], tiny_tokenizer, max_length=200).pairs[
+        0
+    ]
     assert (one.chosen_score, one.rejected_score) == (3.0, 1.0)
 
 
-ANSWER = st.text(
-    st.characters(codec="utf-8", exclude_characters="<|>"), min_size=1, max_size=20
-).filter(str.strip)
+ANSWER = st.text(st.characters(codec="utf-8", exclude_characters="<|>"), min_size=1, max_size=20).filter(
+    str.strip
+)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
