@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from gammapo.errors import InputError
 from gammapo.logps.padded import padded_logps
+from gammapo.logps.shared import shared_logps
+from gammapo.logps.support import prepare, warn_padded
 from gammapo.types import PairLogps, TokenizedPair
 
 Path = Literal["auto", "shared", "padded"]
@@ -30,10 +32,21 @@ def pair_logps(model: nn.Module, pairs: Sequence[TokenizedPair], *, path: Path =
         present if all pairs carry them.
 
     Raises:
-        InputError: no pairs, an empty prompt or answer, or an unknown path.
+        InputError: no pairs, an empty prompt or answer, an unknown path, or a model that cannot take the path
+            asked for.
     """
     _check(pairs, path)
-    chosen, rejected = padded_logps(model, pairs)
+    if path == "padded":
+        reason = "asked for"
+    else:
+        reason = prepare(model)
+        if reason is not None and path == "shared":
+            raise InputError(
+                f"the shared path cannot be taken: {reason}", field="path", fix="use path='auto'"
+            )
+        if reason is not None:
+            warn_padded(reason)
+    chosen, rejected = padded_logps(model, pairs) if reason else shared_logps(model, pairs)
     return PairLogps(
         chosen=chosen,
         rejected=rejected,

@@ -1,0 +1,179 @@
+"""Attention over packed pairs, registered with transformers under its own names.
+
+Each pair is two ordinary causal attentions: prompt and chosen over themselves; rejected over prompt and
+rejected, gathered side by side. Nothing attends across pairs, nothing is padded, no T × T mask exists.
+The segment boundaries travel as a keyword argument of the forward call, down to every layer, so that
+activation checkpointing recomputes with the same boundaries and two models never share state.
+Without that argument (in `generate`, say) the model's original attention runs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gammapo.logps.packing import Segment
+
+PREFIX = "gammapo_pairs_over_"
+ARGUMENT = "pair_segments"
+
+
+class PairSegments:
+    """The segments of one forward pass, and the masks made for them so far (all layers share these)."""
+
+    def __init__(self, segments: tuple[Segment, ...]):
+        self.segments = segments
+        self.query_sizes = [n for s in segments for n in (s.prompt + s.chosen, s.rejected)]
+        self.key_sizes = [n for s in segments for n in (s.prompt, s.chosen, s.rejected)]
+        self._masks: dict[Any, Tensor] = {}
+
+    def mask(self, queries: int, keys: int, window: int | None, like: Tensor) -> Tensor:
+        """Additive causal mask (queries, keys) for queries at the end of the keys, within `window` keys."""
+        name = (queries, keys, window, like.dtype, like.device)
+        if name not in self._masks:
+            behind = torch.arange(keys - queries, keys, device=like.device)[:, None]
+            behind = behind - torch.arange(keys, device=like.device)
+            hidden = behind < 0 if window is None else (behind < 0) | (behind >= window)
+            self._masks[name] = torch.zeros_like(hidden, dtype=like.dtype).masked_fill(hidden, -torch.inf)
+        return self._masks[name]
+
+
+class UnsupportedAttentionError(NotImplementedError):
+    """The model's attention has a part (sinks, position bias) that pair attention lacks."""
+
+
+def register(original: str) -> str:
+    """Register pair attention that runs `original` where no segments are given. Returns its name."""
+    from transformers import AttentionInterface
+    from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, AttentionMaskInterface
+
+    name = PREFIX + original
+
+    def forward(
+        module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Any, **kwargs: Any
+    ) -> tuple[Tensor, Any]:
+        segments = kwargs.pop(ARGUMENT, None)
+        if segments is None:
+            run = _original(original, module)
+            return run(module, query, key, value, attention_mask, **kwargs)
+        return pair_attention(module, query, key, value, segments, **kwargs), None
+
+    AttentionInterface.register(name, forward)
+    AttentionMaskInterface.register(name, ALL_MASK_ATTENTION_FUNCTIONS[original])
+    return name
+
+
+def _original(name: str, module: nn.Module) -> Callable[..., Any]:
+    from transformers import AttentionInterface
+
+    if name != "eager":
+        return AttentionInterface()[name]
+    return sys.modules[type(module).__module__].eager_attention_forward
+
+
+def pair_attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    segments: PairSegments,
+    *,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    softcap: float | None = None,
+    sliding_window: int | None = None,
+    **kwargs: Any,
+) -> Tensor:
+    """Attention of a packed row. Query (1, heads, T, d), key and value (1, key heads, T, d); returns
+    (1, T, heads, d), as transformers expects.
+
+    Raises:
+        UnsupportedAttentionError: the model passes sinks, a position bias or a cache.
+    """
+    for name in ("s_aux", "position_bias", "cache", "head_mask"):
+        if kwargs.get(name) is not None:
+            raise UnsupportedAttentionError(name)
+    scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
+    options = {
+        "scaling": scaling,
+        "dropout": dropout,
+        "softcap": softcap,
+        "window": _window(module, sliding_window),
+    }
+    if query.is_cuda and query.dtype.itemsize == 2:
+        from gammapo.logps.varlen import flash_attention, flash_pair_attention
+
+        if (flash := flash_attention()) is not None:
+            return flash_pair_attention(flash, query, key, value, segments, **options)
+    return split_attention(query, key, value, segments, **options)
+
+
+def _window(module: nn.Module, given: int | None) -> int | None:
+    """The layer's sliding window: what it passes, else what its config says of this layer."""
+    if given is not None:
+        return given
+    config, layer = getattr(module, "config", None), getattr(module, "layer_idx", None)
+    kinds = getattr(config, "layer_types", None)
+    if kinds is not None and layer is not None and kinds[layer] == "sliding_attention":
+        return getattr(config, "sliding_window", None)
+    return None
+
+
+def split_attention(
+    query: Tensor, key: Tensor, value: Tensor, segments: PairSegments, *, window: int | None, **options: Any
+) -> Tensor:
+    """Pair attention, one pair after the other, by SDPA (or plainly where scores are soft-capped)."""
+    queries = query.split(segments.query_sizes, dim=2)
+    keys = key.split(segments.key_sizes, dim=2)
+    values = value.split(segments.key_sizes, dim=2)
+    out = []
+    for i in range(len(segments.segments)):
+        for side in (0, 1):
+            q = queries[2 * i + side]
+            if not q.shape[2]:
+                continue
+            k = torch.cat((keys[3 * i], keys[3 * i + 1 + side]), dim=2)
+            v = torch.cat((values[3 * i], values[3 * i + 1 + side]), dim=2)
+            out.append(_attend(q, k, v, segments, window, **options))
+    return torch.cat(out, dim=2).transpose(1, 2)
+
+
+def _attend(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    segments: PairSegments,
+    window: int | None,
+    *,
+    scaling: float,
+    dropout: float,
+    softcap: float | None,
+) -> Tensor:
+    """Causal attention of queries at the end of their keys."""
+    n, m = q.shape[2], k.shape[2]
+    window = window if window is not None and window < m else None
+    if softcap is not None:
+        return _soft_capped(q, k, v, segments.mask(n, m, window, q), scaling, dropout, softcap)
+    grouped = q.shape[1] != k.shape[1]
+    plain = n == m and window is None
+    mask = None if plain else segments.mask(n, m, window, q)
+    return F.scaled_dot_product_attention(
+        q, k, v, attn_mask=mask, is_causal=plain, dropout_p=dropout, scale=scaling, enable_gqa=grouped
+    )
+
+
+def _soft_capped(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor, scaling: float, dropout: float, cap: float
+) -> Tensor:
+    """softmax(cap·tanh(scaling·q·k/cap) + mask)·v, query heads grouped over key heads."""
+    grouped = q.unflatten(1, (k.shape[1], -1))
+    scores = grouped @ k.unsqueeze(2).transpose(-1, -2) * scaling
+    scores = torch.tanh(scores / cap) * cap + mask
+    wide = torch.promote_types(q.dtype, torch.float32)
+    weights = F.dropout(scores.softmax(-1, dtype=wide).to(q.dtype), dropout)
+    return (weights @ v.unsqueeze(2)).flatten(1, 2)

@@ -1,0 +1,140 @@
+"""Log-probs of given tokens under a language-model head, without ever holding all logits at once.
+
+The vocabulary is walked in tiles: a running log-sum-exp over tiles gives each position's log-prob, and in
+the backward pass each tile's weight gradient is made by one matrix product, written once. Walking the
+vocabulary rather than the positions keeps a tile in the cache and sums the weight gradient in one product,
+so no chunked accumulation rounds it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+TILE_BYTES = {"cpu": 12 << 20, "cuda": 256 << 20}  # a CPU's last-level cache; enough to fill a GPU
+KEEP_BYTES = 1 << 30  # logits are kept for the backward pass up to this size, recomputed beyond it
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadOptions:
+    """How to walk the head.
+
+    `tile`: vocabulary entries at a time (None: sized to the cache). `keep_bytes`: the largest size of all
+    logits together that is kept for the backward pass; above it tiles are computed again. `softcap`: the
+    model's soft cap on logits, cap·tanh(logit/cap).
+    """
+
+    tile: int | None = None
+    keep_bytes: int = KEEP_BYTES
+    softcap: float | None = None
+
+
+def token_logps(
+    hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, options: HeadOptions | None = None
+) -> Tensor:
+    """Log-probs (nats) of `targets` (H,) given hidden states (H, d), head weight (V, d) and bias (V,).
+
+    Returns (H,), float32 (float64 for float64 input), differentiable once in hidden, weight and bias.
+    """
+    options = options or HeadOptions()
+    kind = hidden.device.type
+    dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else hidden.dtype
+    with torch.autocast(kind, enabled=False):
+        return _TokenLogps.apply(hidden, weight, bias, targets, options, dtype)  # pyright: ignore
+
+
+def _tile(options: HeadOptions, rows: int, vocabulary: int, kind: str) -> int:
+    if options.tile is not None:
+        return max(1, min(options.tile, vocabulary))
+    fitting = TILE_BYTES.get(kind, TILE_BYTES["cuda"]) // (4 * rows)
+    return min(vocabulary, max(512, fitting // 64 * 64))
+
+
+def _logits(hidden: Tensor, weight: Tensor, bias: Tensor | None, cap: float | None) -> Tensor:
+    """One tile of logits (H, v), in the accumulation dtype."""
+    logits = hidden @ weight.to(hidden.dtype).t()
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    if bias is not None:
+        logits += bias
+    return logits if cap is None else logits.div_(cap).tanh_().mul_(cap)
+
+
+class _TokenLogps(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        targets: Tensor,
+        options: HeadOptions,
+        dtype: torch.dtype,
+    ) -> Tensor:
+        rows, vocabulary = hidden.shape[0], weight.shape[0]
+        tile = _tile(options, rows, vocabulary, hidden.device.type)
+        inner = hidden.to(dtype)
+        differentiable = any(ctx.needs_input_grad[:3])
+        wide = torch.promote_types(dtype, torch.float32)
+        keep = differentiable and rows * vocabulary * wide.itemsize <= options.keep_bytes
+        total = torch.full((rows,), -torch.inf, dtype=wide, device=hidden.device)
+        taken = torch.zeros_like(total)
+        kept: list[Tensor] = []
+        for low in range(0, vocabulary, tile):
+            part = None if bias is None else bias[low : low + tile]
+            logits = _logits(inner, weight[low : low + tile], part, options.softcap)
+            total = torch.logaddexp(total, logits.logsumexp(-1))
+            here = (targets - low).clamp(0, logits.shape[1] - 1)
+            inside = (targets >= low) & (targets < low + tile)
+            taken += torch.where(inside, logits.gather(1, here[:, None])[:, 0], 0.0)
+            if keep:
+                kept.append(logits)
+        ctx.save_for_backward(hidden, weight, bias, targets, total, *kept)
+        ctx.options, ctx.dtype, ctx.tile = options, dtype, tile
+        return taken - total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        hidden, weight, bias, targets, total, *kept = ctx.saved_tensors
+        (grad,) = grads
+        for_hidden, for_weight, for_bias = ctx.needs_input_grad[:3]
+        inner, cap = hidden.to(ctx.dtype), ctx.options.softcap
+        d_hidden = torch.zeros_like(hidden, dtype=total.dtype) if for_hidden else None
+        d_weight = torch.empty_like(weight) if for_weight else None
+        d_bias = torch.empty_like(bias) if for_bias else None
+        for number, low in enumerate(range(0, weight.shape[0], ctx.tile)):
+            high = low + ctx.tile
+            part = None if bias is None else bias[low:high]
+            logits = kept[number] if kept else _logits(inner, weight[low:high], part, cap)
+            d_logits = _d_logits(logits, total, targets - low, grad, cap, in_place=not kept)
+            if d_bias is not None:
+                d_bias[low:high] = d_logits.sum(0)
+            d_logits = d_logits.to(ctx.dtype)
+            if d_hidden is not None:
+                if d_hidden.dtype == ctx.dtype:
+                    d_hidden.addmm_(d_logits, weight[low:high].to(ctx.dtype))
+                else:
+                    d_hidden += d_logits @ weight[low:high].to(ctx.dtype)
+            if d_weight is not None:
+                d_weight[low:high] = d_logits.t() @ inner
+        d_hidden = None if d_hidden is None else d_hidden.to(hidden.dtype)
+        return d_hidden, d_weight, d_bias, None, None, None
+
+
+def _d_logits(
+    logits: Tensor, total: Tensor, targets: Tensor, grad: Tensor, cap: float | None, *, in_place: bool
+) -> Tensor:
+    """Gradient of Σ grad·(logit[target] − logsumexp) in the uncapped logits of one tile: (H, v).
+
+    That is grad·(1[target] − p), times 1 − (logit/cap)² where logits are capped.
+    """
+    slope = None if cap is None else 1 - (logits / cap) ** 2
+    shifted = logits.sub_(total[:, None]) if in_place else logits - total[:, None]
+    result = shifted.exp_().mul_(-grad[:, None])
+    rows = ((targets >= 0) & (targets < logits.shape[1])).nonzero()[:, 0]
+    result[rows, targets[rows]] += grad[rows]
+    return result if slope is None else result.mul_(slope)

@@ -1,0 +1,117 @@
+"""Deciding whether a model can take the shared path, and proving it on the model itself."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import nn
+
+from gammapo.logps.attention import PREFIX, UnsupportedAttentionError, register
+from gammapo.logps.padded import padded_logps
+from gammapo.logps.shared import shared_logps
+from gammapo.logps.unwrap import accepts, causal_lm
+from gammapo.types import TokenizedPair
+
+_reasons: WeakKeyDictionary[nn.Module, str | None] = WeakKeyDictionary()
+ATTENTION = ("eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention")
+
+
+def prepare(model: nn.Module) -> str | None:
+    """Make the model ready for the shared path: None if it is, else the reason why it cannot take it.
+
+    The first call for a model asks its class and config, switches its attention to pair attention (which
+    behaves as before wherever no pairs are given), and compares both paths on a small probe. A model that
+    fails is put back as it was. The answer is remembered as long as the model lives.
+    """
+    core = causal_lm(model)
+    if core not in _reasons:
+        _reasons[core] = _declined(model, core) or _switch_and_probe(model, core)
+    return _reasons[core]
+
+
+def warn_padded(reason: str) -> None:
+    """Say that the padded path is taken. Python shows the same warning once."""
+    warnings.warn(
+        f"gammapo reads prompts twice and pads, which is slower but exact: {reason}",
+        UserWarning,
+        stacklevel=4,
+    )
+
+
+def _declined(model: nn.Module, core: Any) -> str | None:
+    config = getattr(core, "config", None)
+    name = type(core).__name__
+    if config is None or not hasattr(core, "get_output_embeddings"):
+        return f"{name} is no transformers model"
+    if getattr(config, "is_encoder_decoder", False):
+        return f"{name} is an encoder-decoder"
+    if getattr(core, "_is_stateful", False):
+        return f"{name} carries a recurrent state from token to token"
+    other = set(getattr(config, "layer_types", None) or ()) - {"full_attention", "sliding_attention"}
+    if other:
+        return f"{name} has layers of kind {', '.join(sorted(map(str, other)))}"
+    if not accepts(model, "logits_to_keep") or not accepts(model, "position_ids"):
+        return f"{name}.forward takes no logits_to_keep or no position_ids"
+    if any(getattr(c, "is_prompt_learning", False) for c in getattr(core, "peft_config", {}).values()):
+        return "its adapter adds virtual tokens"
+    implementation = str(config._attn_implementation)
+    if implementation.removeprefix(PREFIX) not in ATTENTION or not core._can_set_attn_implementation():
+        return f"{name} runs its own attention ({implementation})"
+    return None
+
+
+def _switch_and_probe(model: nn.Module, core: Any) -> str | None:
+    before = core.config._attn_implementation
+    if not before.startswith(PREFIX):
+        core.set_attn_implementation(register(before))
+    try:
+        reason = _probe(model, core)
+    except (UnsupportedAttentionError, TypeError, RuntimeError, ValueError) as error:
+        reason = f"pair attention failed on it ({type(error).__name__}: {error})"
+    if reason is not None:
+        core.set_attn_implementation(before)
+    return reason
+
+
+def _probe(model: nn.Module, core: Any) -> str | None:
+    """Compare both paths on two small pairs, without dropout: the reason if they differ."""
+    pairs = _probe_pairs(core.config.get_text_config().vocab_size)
+    with torch.no_grad(), evaluating(model):
+        shared = torch.cat(shared_logps(model, pairs)).double()
+        padded = torch.cat(padded_logps(model, pairs)).double()
+    half = next(model.parameters()).dtype.itemsize < 4 or torch.is_autocast_enabled(padded.device.type)
+    allowed = padded.abs().clamp_min(1) * (3e-2 if half else 1e-3)
+    worst = ((shared - padded).abs() - allowed).max().item()
+    if not worst <= 0:
+        gap = (shared - padded).abs().max().item()
+        return f"on {type(core).__name__} a probe gave log-probs {gap:.3g} nats apart"
+    return None
+
+
+def _probe_pairs(vocabulary: int) -> Sequence[TokenizedPair]:
+    draw = torch.Generator().manual_seed(0)
+    pairs = []
+    for name, lengths in (("probe-1", (5, 4, 6)), ("probe-2", (3, 7, 2))):
+        ids = torch.randint(min(vocabulary - 1, 10), vocabulary, (sum(lengths),), generator=draw).tolist()
+        p, c = lengths[0], lengths[0] + lengths[1]
+        pairs.append(
+            TokenizedPair(id=name, prompt=tuple(ids[:p]), chosen=tuple(ids[p:c]), rejected=tuple(ids[c:]))
+        )
+    return pairs
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside, each module's own mode restored after."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
