@@ -25,7 +25,17 @@ MARGINS = {
     "kl_optimal": "gammapo.margins.kl_optimal:SPEC",
 }
 
-NOISE: dict[str, str] = {}
+NOISE = {
+    "symmetric": "gammapo.noise.symmetric:SPEC",
+    "ambiguous": "gammapo.noise.ambiguous:SPEC",
+    "confident": "gammapo.noise.confident:SPEC",
+    "hard_pair": "gammapo.noise.hard_pair:SPEC",
+    "length_biased": "gammapo.noise.length_biased:SPEC",
+    "annotator_mix": "gammapo.noise.annotator_mix:SPEC",
+    "ties": "gammapo.noise.ties:SPEC",
+    "truncate": "gammapo.noise.truncate:SPEC",
+    "swap_prompt": "gammapo.noise.swap_prompt:SPEC",
+}
 
 GENERATORS: dict[str, str] = {
     "transformers": "gammapo.generation.transformers_backend:TransformersBackend",

@@ -15,7 +15,11 @@ from gammapo.errors import GammapoError
 
 # verb → module with a function `command`, or a typer app named `app` for a verb with verbs of its own
 VERBS = {
+    "corrupt": "gammapo.cli.corrupt",
+    "train": "gammapo.cli.train",
     "losses": "gammapo.cli.losses",
+    "winrate": "gammapo.cli.winrate",
+    "compare": "gammapo.cli.compare",
 }
 
 app = typer.Typer(

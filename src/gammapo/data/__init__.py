@@ -2,12 +2,14 @@
 
 from gammapo.data.chat import ChatFormat, chat_format, encode_prompt
 from gammapo.data.faults import REASONS
-from gammapo.data.ids import pair_id
+from gammapo.data.ids import fingerprint, pair_id
 from gammapo.data.load import Drop, LoadedPairs, LoadReport, iter_pairs, load_pairs
+from gammapo.data.shapes import MARKER
 from gammapo.data.tokenize import TokenizedPairs, TruncationReport, encode_pair, tokenize_pairs
 from gammapo.data.write import as_row, write_pairs
 
 __all__ = [
+    "MARKER",
     "REASONS",
     "ChatFormat",
     "Drop",
@@ -19,6 +21,7 @@ __all__ = [
     "chat_format",
     "encode_pair",
     "encode_prompt",
+    "fingerprint",
     "iter_pairs",
     "load_pairs",
     "pair_id",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from gammapo.types import Message
+from gammapo.types import Message, PreferencePair
 
 
 def pair_id(prompt: Sequence[Message], chosen: str, rejected: str) -> str:
@@ -36,3 +36,11 @@ class RepeatNumbers:
         self._seen[name] = number
         self._seen[f"{name}-{number}"] = 1
         return f"{name}-{number}"
+
+
+def fingerprint(pairs: Iterable[PreferencePair]) -> str:
+    """SHA-256 over ids and answers, in order: equal fingerprints are equal data with equal labels."""
+    digest = hashlib.sha256()
+    for pair in pairs:
+        digest.update("\0".join((pair.id, pair.chosen, pair.rejected, "")).encode())
+    return digest.hexdigest()

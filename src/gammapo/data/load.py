@@ -11,7 +11,7 @@ from typing import Literal
 
 from gammapo.data.faults import REASONS, RowError
 from gammapo.data.ids import RepeatNumbers, pair_id
-from gammapo.data.shapes import USED_COLUMNS, classify, parse
+from gammapo.data.shapes import MARKER, USED_COLUMNS, classify, parse
 from gammapo.data.sources import rows
 from gammapo.errors import InputError
 from gammapo.types import PreferencePair
@@ -152,7 +152,7 @@ def _pair(row: object, line: int, report: LoadReport) -> PreferencePair:
             fix="split the file by shape",
         )
     content = parse(row, shape)
-    marker = row.get("noise")
+    marker = row.get(MARKER)
     if isinstance(marker, str) and report.noise_marker is None:
         report.noise_marker = marker
     return PreferencePair(

@@ -34,8 +34,9 @@ SHAPES = (
 )
 SCORE_COLUMNS = (("score_chosen", "score_rejected"), ("chosen_score", "rejected_score"))
 SCORE_COLUMNS += (("chosen_rating", "rejected_rating"),)
+MARKER = "gammapo_noise"  # what `gammapo corrupt` leaves in every row
 USED_COLUMNS = {"id", "prompt", "chosen", "rejected", "instruction", "output_1", "output_2", "preference"}
-USED_COLUMNS |= {"noise", *(name for names in SCORE_COLUMNS for name in names)}
+USED_COLUMNS |= {MARKER, *(name for names in SCORE_COLUMNS for name in names)}
 
 
 class Content(NamedTuple):

@@ -1,0 +1,26 @@
+"""Noise as a data transform: per pair, seeded, nested across rates, recorded, never redrawn."""
+
+from gammapo.noise.apply import Corrupted, compose, corrupt
+from gammapo.noise.guards import refuse_corrupted, refuse_held_out
+from gammapo.noise.manifest import Change, Manifest, Step, manifest_path, read_manifest, write_manifest
+from gammapo.noise.spec import Candidate, Draw, NoiseKind, flipped, get, names
+
+__all__ = [
+    "Candidate",
+    "Change",
+    "Corrupted",
+    "Draw",
+    "Manifest",
+    "NoiseKind",
+    "Step",
+    "compose",
+    "corrupt",
+    "flipped",
+    "get",
+    "manifest_path",
+    "names",
+    "read_manifest",
+    "refuse_corrupted",
+    "refuse_held_out",
+    "write_manifest",
+]

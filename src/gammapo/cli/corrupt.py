@@ -1,0 +1,104 @@
+"""`gammapo corrupt FILE --noise KIND --rate R --seed S -o OUT`: label noise with a record of every change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from gammapo.cli.console import Format
+
+
+def command(
+    source: str = typer.Argument(help="Clean pairs: a file, a `datasets` folder or a hub id."),
+    noise: list[str] = typer.Option(
+        ..., "--noise", help="Kind, with options as kind:key=value,…; repeat for several."
+    ),
+    rate: list[float] = typer.Option(
+        ..., "--rate", help="Share of pairs to change, in [0, 1]; one for each --noise, or one for all."
+    ),
+    seed: int = typer.Option(0, "--seed", help="The same seed changes the same pairs."),
+    output: Path = typer.Option(..., "-o", "--output", help="JSONL file to write (.jsonl or .jsonl.gz)."),
+    split: str = typer.Option(None, "--split", help="Split of a folder or hub id."),
+    force: bool = typer.Option(False, "--force", help="Corrupt noisy or held-out data all the same."),
+    drop_bad: bool = typer.Option(False, "--drop-bad", help="Leave unusable rows out, counted."),
+    overwrite: bool = typer.Option(False, "--overwrite", help="Replace the output if it exists."),
+    format: Format = typer.Option(Format.table, "--format", help="How to print the result."),
+) -> None:
+    """Change a known share of preference labels, and write down which and why.
+
+    The manifest lies beside the output as *.noise.json. The clean file stays as it is.
+    """
+    from dataclasses import replace
+
+    from gammapo import data, files
+    from gammapo import noise as noises
+    from gammapo.cli.console import print_json, print_table, stderr
+
+    record = noises.manifest_path(output)
+    for path in () if overwrite else (output, record):
+        files.refuse_existing(path)
+    if not force:
+        noises.refuse_held_out(source, split)
+    loaded = data.load_pairs(source, split=split, on_bad="drop" if drop_bad else "raise")
+    if not force:
+        noises.refuse_corrupted(source, loaded.report.noise_marker)
+    stderr.print(f"read {loaded.report.describe()}")
+    done = noises.compose(loaded.pairs, _steps(noise, rate, seed))
+    sha256 = files.sha256(source) if Path(source).is_file() else loaded.report.fingerprint
+    manifest = replace(done.manifest, source=str(source), source_sha256=sha256)
+    noises.write_manifest(record, manifest, overwrite=overwrite)
+    marker = {data.MARKER: manifest.fingerprint}
+    data.write_pairs(output, done.pairs, overwrite=overwrite, extra=marker)
+    summary = {
+        "output": str(output),
+        "manifest": str(record),
+        "kind": manifest.kind,
+        "pairs": manifest.pairs,
+        "changed": len(manifest.changed),
+        "flipped": len(manifest.flipped),
+        "rate": manifest.rate,
+        "dropped": loaded.report.drop_counts,
+    }
+    if format is Format.json:
+        print_json(summary)
+    else:
+        print_table(["", ""], [[name, str(value)] for name, value in summary.items() if value != {}])
+
+
+def _steps(noise: list[str], rate: list[float], seed: int) -> list[Any]:
+    from gammapo.errors import InputError
+    from gammapo.noise import Step
+
+    rates = rate * len(noise) if len(rate) == 1 else rate
+    if len(rates) != len(noise):
+        raise InputError(
+            f"{len(noise)} kinds and {len(rate)} rates", field="--rate", expected="one rate for each --noise"
+        )
+    steps = []
+    for text, share in zip(noise, rates, strict=True):
+        kind, options = parse_spec(text)
+        steps.append(Step(kind=kind, rate=share, seed=seed, options=options))
+    return steps
+
+
+def parse_spec(text: str) -> tuple[str, dict[str, Any]]:
+    """ "truncate:side=chosen,keep=0.3" → ("truncate", {"side": "chosen", "keep": 0.3}).
+
+    A user's "module:attribute" stays whole; its options follow a second colon.
+    """
+    import yaml
+
+    from gammapo.errors import InputError
+
+    head, _, tail = text.rpartition(":")
+    if not head or "=" not in tail:
+        return text, {}
+    options = {}
+    for item in tail.split(","):
+        name, equals, value = item.partition("=")
+        if not equals or not name.strip():
+            raise InputError(f"cannot read {item!r}", field="--noise", expected="kind:key=value,key=value")
+        options[name.strip()] = yaml.safe_load(value)
+    return head, options

@@ -1,0 +1,38 @@
+"""The manifest is enough to make the file again, and notices tampering."""
+
+import json
+
+import pytest
+
+from gammapo import noise
+from gammapo.errors import InputError
+
+
+def test_written_and_read_it_is_the_same(scored, tmp_path):
+    manifest = noise.corrupt(scored, "ambiguous", rate=0.3, seed=7, slope=3.0).manifest
+    path = noise.write_manifest(tmp_path / "a.noise.json", manifest)
+    again = noise.read_manifest(path)
+    assert again == manifest
+    assert noise.compose(scored, again.steps).manifest == manifest
+    with pytest.raises(InputError, match="already exists"):
+        noise.write_manifest(path, manifest)
+
+
+def test_file_names():
+    for name in ("noisy.jsonl", "noisy.jsonl.gz", "noisy.json", "noisy.parquet"):
+        assert noise.manifest_path(f"folder/{name}").as_posix() == "folder/noisy.noise.json"
+
+
+def test_tampering_and_foreign_files_are_named(scored, tmp_path):
+    path = noise.write_manifest(
+        tmp_path / "a.noise.json", noise.corrupt(scored, "symmetric", rate=0.1, seed=0).manifest
+    )
+    value = json.loads(path.read_text())
+    value["changed"].popitem()
+    path.write_text(json.dumps(value))
+    with pytest.raises(InputError, match="has been changed since it was written"):
+        noise.read_manifest(path)
+    for foreign in ("[]", "{}", '{"format": "other"}'):
+        path.write_text(foreign)
+        with pytest.raises(InputError, match="is no noise manifest"):
+            noise.read_manifest(path)
