@@ -91,7 +91,7 @@ def bootstrap_ci(
     counts, units = draw(subject.n_rows, n_bootstrap=n_bootstrap, seed=seed, groups=groups)
     if isinstance(subject, Mean) and units < FEW:
         return _student(subject, groups)
-    return _percentile(subject.estimate, subject.replicate(counts), units)
+    return percentile(subject.estimate, subject.replicate(counts), units)
 
 
 def paired_difference(
@@ -120,7 +120,7 @@ def paired_difference(
     else:
         counts, units = draw(first.n_rows, n_bootstrap=n_bootstrap, seed=seed, groups=groups)
         gaps = first.replicate(counts) - second.replicate(counts)
-        interval = _percentile(first.estimate - second.estimate, gaps, units)
+        interval = percentile(first.estimate - second.estimate, gaps, units)
     return as_difference(interval)
 
 
@@ -170,7 +170,8 @@ def _resampled(statistic: Resampled | ArrayLike) -> Resampled:
     return Mean(values=values)
 
 
-def _percentile(estimate: float, replicates: Array, units: int) -> Interval:
+def percentile(estimate: float, replicates: Array, units: int) -> Interval:
+    """The percentile interval from (B,) replicates; a resample without a judged row (NaN) is left out."""
     kept = replicates[np.isfinite(replicates)]
     low, high = np.quantile(kept, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(

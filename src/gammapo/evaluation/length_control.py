@@ -146,6 +146,7 @@ def length_controlled(
     instructions: Sequence[str] | None = None,
     difficulty: ArrayLike | None = None,
     gamed: Literal["auto"] | None = "auto",
+    join: Literal["instruction", "position"] = "instruction",
     tables: LengthTables | None = None,
 ) -> LengthControlled:
     """Length-controlled win rate of one model. Nothing in it is random: folds and solver are deterministic.
@@ -158,6 +159,9 @@ def length_controlled(
             dropped, and `warnings` says so.
         gamed: "auto" adds the gamed rows where the official difficulties are used and the reference
             lengths are the official reference's; None never does.
+        join: "instruction" finds a row's difficulty by the hash of its instruction. "position" takes the
+            official difficulties in the order of the rows, as the public leaderboard does: right only for
+            complete files in the official order, and offered for comparison with published numbers.
         tables: the tables to use; the packaged ones by default.
 
     Raises:
@@ -171,9 +175,13 @@ def length_controlled(
         raise InputError(
             f"{judged} judged rows", field="preferences", expected=f"at least {FEWEST} to control for length"
         )
-    known, source, official, notes = _difficulty(
-        difficulty, instructions, reference_lengths, tables or packaged_tables(), len(scores)
-    )
+    tables = tables or packaged_tables()
+    if join == "position":
+        known, source, official, notes = _by_position(tables, len(scores))
+    else:
+        known, source, official, notes = _difficulty(
+            difficulty, instructions, reference_lengths, tables, len(scores)
+        )
     problem = Problem(
         scores=scores,
         length_gaps=gaps,
@@ -214,6 +222,23 @@ def _lengths(values: ArrayLike, name: str, n: int) -> Array:
     if not (np.isfinite(lengths) & (lengths >= 0)).all():
         raise InputError("a length is negative or not finite", field=name, expected="characters, 0 or more")
     return lengths
+
+
+def _by_position(tables: LengthTables, n: int) -> tuple[Array, Literal["official"], LengthTables, list[str]]:
+    if n > len(tables.difficulty):
+        raise InputError(
+            f"{n} rows",
+            field="join",
+            expected=f"at most {len(tables.difficulty)}, the official set",
+            fix="join by instruction",
+        )
+    notes = []
+    if n < len(tables.difficulty):
+        notes.append(
+            f"difficulty is joined by row position although {len(tables.difficulty) - n} rows are missing: "
+            "every row after the first gap has another instruction's difficulty, as on the leaderboard"
+        )
+    return tables.difficulty[:n], "official", tables, notes
 
 
 def _difficulty(

@@ -1,0 +1,77 @@
+"""`gammapo compare A B C`: who beats whom, with paired intervals, a chart and a sentence for every pair."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+
+import typer
+
+from gammapo.cli.console import Format
+
+
+class Metric(StrEnum):
+    lc = "lc"
+    wr = "wr"
+
+
+def command(
+    files: list[Path] = typer.Argument(help="Two or more files of judgements against one reference."),
+    metric: Metric = typer.Option(Metric.lc, help="lc: length-controlled win rate; wr: raw win rate."),
+    format: Format = typer.Option(Format.table, help="json prints one object."),
+    bootstrap: int = typer.Option(1000, min=100, help="Paired resamples."),
+    seed: int = typer.Option(0, help="Seed of the resamples."),
+    tables: str = typer.Option("packaged", help="packaged, hub, or a folder with the official df_gamed.csv."),
+    allow: list[str] = typer.Option(
+        [], help="Go on despite: invalid, repeats, mixed, unknown, missing, nulls, reference."
+    ),
+    output: Path = typer.Option(None, "-o", "--output", help="Also write chart.html or chart.svg."),
+    overwrite: bool = typer.Option(False, help="Replace the chart if it exists."),
+) -> None:
+    """Compare models on the same instructions."""
+    from gammapo.cli.console import print_json, stderr
+    from gammapo.errors import InputError
+    from gammapo.evaluation.annotations import read_annotations
+    from gammapo.evaluation.comparison import compare
+    from gammapo.evaluation.evaluate import Options
+    from gammapo.evaluation.page import comparison_page, comparison_svg
+    from gammapo.evaluation.tables import tables_from
+    from gammapo.files import refuse_existing, write_text
+
+    if output is not None:
+        if output.suffix not in {".html", ".svg"}:
+            raise InputError(
+                f"ends in {output.suffix!r}", file=output, expected="a name ending in .html or .svg"
+            )
+        if not overwrite:
+            refuse_existing(output)
+    options = Options(bootstrap=bootstrap, seed=seed, allow=tuple(allow), tables=tables_from(tables))
+    result = compare([read_annotations(file) for file in files], metric=metric.value, options=options)
+    if format is Format.json:
+        print_json(result.as_dict())
+    else:
+        _print(result)
+        for warning in result.warnings:
+            stderr.print(warning, style="yellow", markup=False, soft_wrap=True)
+        for standing in result.standings:
+            for warning in standing.warnings:
+                stderr.print(f"{standing.name}: {warning}", style="yellow", markup=False, soft_wrap=True)
+    if output is not None:
+        page = comparison_svg(result) if output.suffix == ".svg" else comparison_page(result)
+        write_text(output, page, overwrite=overwrite)
+        stderr.print(f"wrote {output}", markup=False)
+
+
+def _print(result) -> None:
+    from gammapo.evaluation.chart import interval_lines
+    from gammapo.evaluation.comparison import NAMES
+    from gammapo.evaluation.page import comparison_points
+
+    print(
+        f"{NAMES[result.metric]} against {result.reference}, {result.n_common} instructions, 95 % intervals\n"
+    )
+    print("\n".join(interval_lines(comparison_points(result))))
+    print()
+    for verdict in result.verdicts:
+        p = f"p = {verdict.p_holm:.2g}" if verdict.p_holm >= 0.001 else "p < 0.001"
+        print(f"{verdict.sentence}; {p} (Holm)")

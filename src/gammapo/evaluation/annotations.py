@@ -1,0 +1,171 @@
+"""Reading a file of judgements in AlpacaEval's format: a list of rows, JSON or JSON lines, gzipped or not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gammapo.errors import InputError
+from gammapo.files import open_text
+from gammapo.types import Judgement
+
+Array = NDArray[np.float64]
+TEXTS = ("instruction", "output_1", "output_2", "generator_1", "generator_2")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Annotations:
+    """n judged comparisons; output_1 is the reference's, output_2 the model's.
+
+    `preferences` (n,) lies in [1, 2], NaN where not judged. `invalid` names the rows (from 0) whose
+    preference is outside [1, 2]; `checks.check` decides about them. Texts are tuples of n strings.
+    """
+
+    origin: str
+    instructions: tuple[str, ...] = field(repr=False)
+    outputs: tuple[str, ...] = field(repr=False)
+    reference_outputs: tuple[str, ...] = field(repr=False)
+    generators: tuple[str, ...] = field(repr=False)
+    references: tuple[str, ...] = field(repr=False)
+    preferences: Array = field(repr=False, compare=False)
+    invalid: tuple[int, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.instructions)
+
+    @property
+    def generator(self) -> str:
+        return " + ".join(dict.fromkeys(self.generators))
+
+    @property
+    def reference(self) -> str:
+        return " + ".join(dict.fromkeys(self.references))
+
+    @property
+    def model_lengths(self) -> Array:
+        """Characters of each of the model's outputs, (n,)."""
+        return np.array([len(text) for text in self.outputs], dtype=np.float64)
+
+    @property
+    def reference_lengths(self) -> Array:
+        return np.array([len(text) for text in self.reference_outputs], dtype=np.float64)
+
+    def take(self, rows: Sequence[int]) -> Annotations:
+        """The rows at these places, in this order."""
+
+        def pick(texts: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(texts[row] for row in rows)
+
+        return replace(
+            self,
+            instructions=pick(self.instructions),
+            outputs=pick(self.outputs),
+            reference_outputs=pick(self.reference_outputs),
+            generators=pick(self.generators),
+            references=pick(self.references),
+            preferences=self.preferences[list(rows)],
+            invalid=(),
+        )
+
+
+def read_annotations(path: str | Path) -> Annotations:
+    """Read a file of judgements.
+
+    Raises:
+        InputError: no such file, not JSON, no rows, a row that is no object, a column that is missing or
+            not text, a preference that is no number; row and column are named, rows counted from 1.
+    """
+    return _from_rows(_rows(Path(path)), origin=str(path))
+
+
+def from_judgements(judgements: Sequence[Judgement], *, origin: str = "judgements") -> Annotations:
+    """The same from a judge's answers in memory."""
+    rows = [{name: getattr(judgement, name) for name in (*TEXTS, "preference")} for judgement in judgements]
+    return _from_rows(rows, origin=origin)
+
+
+def _rows(path: Path) -> list[Any]:
+    try:
+        with open_text(path) as source:
+            text = source.read()
+    except (UnicodeDecodeError, EOFError, OSError) as error:
+        raise InputError(
+            f"cannot be read as text: {error}", file=path, expected="UTF-8 JSON, plain or gzipped"
+        ) from error
+    try:
+        rows = json.loads(text)
+    except json.JSONDecodeError as error:
+        rows = _json_lines(text, path, error)
+    if isinstance(rows, dict) and isinstance(rows.get("annotations"), list):
+        rows = rows["annotations"]
+    if not isinstance(rows, list):
+        raise InputError(
+            f"holds a {type(rows).__name__}", file=path, expected="a list of rows, as AlpacaEval writes it"
+        )
+    return rows
+
+
+def _json_lines(text: str, path: Path, whole: json.JSONDecodeError) -> list[Any]:
+    """One object a line, if the file's first line is one; else the complaint about the file as a whole."""
+    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    rows = []
+    for number, line in lines:
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            first = number == lines[0][0]
+            problem, at = (whole.msg, whole.lineno) if first else (error.msg, number)
+            raise InputError(
+                f"not valid JSON: {problem}", file=path, line=at, fix="repair or recreate the file"
+            ) from error
+    return rows
+
+
+def _from_rows(rows: Sequence[Any], *, origin: str) -> Annotations:
+    if not rows:
+        raise InputError("holds no rows", file=origin, expected="at least one judged comparison")
+    for number, row in enumerate(rows, 1):
+        _check_row(row, origin, number)
+    preferences = np.array(
+        [np.nan if row.get("preference") is None else row["preference"] for row in rows], dtype=np.float64
+    )
+    preferences = np.where(preferences == 0, 1.5, preferences)  # AlpacaEval's other spelling of a draw
+    outside = ~np.isnan(preferences) & ~((preferences >= 1) & (preferences <= 2))
+    texts = {name: tuple(row[name] for row in rows) for name in TEXTS}
+    return Annotations(
+        origin=origin,
+        instructions=texts["instruction"],
+        outputs=texts["output_2"],
+        reference_outputs=texts["output_1"],
+        generators=texts["generator_2"],
+        references=texts["generator_1"],
+        preferences=preferences,
+        invalid=tuple(int(row) for row in np.flatnonzero(outside)),
+    )
+
+
+def _check_row(row: Any, origin: str, number: int) -> None:
+    if not isinstance(row, Mapping):
+        raise InputError(f"a row is a {type(row).__name__}", file=origin, line=number, expected="an object")
+    for name in TEXTS:
+        if not isinstance(row.get(name), str):
+            got = "is missing" if name not in row else f"is a {type(row[name]).__name__}"
+            raise InputError(
+                f"the column {got}", file=origin, line=number, field=name, expected="text, as in AlpacaEval"
+            )
+    value = row.get("preference")
+    if "preference" not in row or isinstance(value, bool) or not isinstance(value, int | float | None):
+        got = "is missing" if "preference" not in row else f"is a {type(value).__name__}"
+        raise InputError(
+            f"the column {got}",
+            file=origin,
+            line=number,
+            field="preference",
+            expected="a number in [1, 2], or null",
+        )
