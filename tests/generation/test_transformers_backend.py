@@ -134,9 +134,9 @@ def test_loads_from_a_folder(tiny_model_dir, backend):
 
 
 def test_unknown_names_and_options_are_refused(tiny_model):
-    with pytest.raises(InputError, match="unknown generator 'transformer'.*did you mean|'transformers'"):
+    with pytest.raises(InputError, match=r"unknown generator 'transformer'.*'transformers'"):
         generation.create("transformer", model=tiny_model)
-    with pytest.raises(InputError, match="no option 'batch'.*'batch_size'"):
+    with pytest.raises(InputError, match=r"no option 'batch'.*'batch_size'"):
         generation.create("transformers", model=tiny_model, batch=3)
     with pytest.raises(InputError, match="tokenizer"):
         generation.create("transformers", model=tiny_model)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -17,12 +17,11 @@ def stop_ids(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel | None =
     from gammapo.data import chat_format
 
     settings = getattr(model, "generation_config", None)
-    found: set[int] = set()
+    found: list[Any] = []
     for ids in (
         tokenizer.eos_token_id,
         getattr(settings, "eos_token_id", None),
         chat_format(tokenizer).end_of_turn,
     ):
-        if ids is not None:
-            found.update(ids if isinstance(ids, list | tuple) else [ids])
-    return frozenset(int(token) for token in found)
+        found += ids if isinstance(ids, list | tuple) else [ids]
+    return frozenset(token for token in found if token is not None)
