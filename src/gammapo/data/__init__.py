@@ -4,6 +4,7 @@ from gammapo.data.chat import ChatFormat, chat_format, encode_prompt
 from gammapo.data.faults import REASONS
 from gammapo.data.ids import fingerprint, pair_id
 from gammapo.data.load import Drop, LoadedPairs, LoadReport, iter_pairs, load_pairs
+from gammapo.data.mixture import Source, load_mixture, mix_pairs
 from gammapo.data.shapes import MARKER
 from gammapo.data.tokenize import TokenizedPairs, TruncationReport, encode_pair, tokenize_pairs
 from gammapo.data.write import as_row, write_pairs
@@ -15,6 +16,7 @@ __all__ = [
     "Drop",
     "LoadReport",
     "LoadedPairs",
+    "Source",
     "TokenizedPairs",
     "TruncationReport",
     "as_row",
@@ -23,7 +25,9 @@ __all__ = [
     "encode_prompt",
     "fingerprint",
     "iter_pairs",
+    "load_mixture",
     "load_pairs",
+    "mix_pairs",
     "pair_id",
     "tokenize_pairs",
     "write_pairs",

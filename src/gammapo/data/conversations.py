@@ -64,9 +64,9 @@ def transcript(value: str, field: str) -> tuple[Message, ...]:
     if pieces[0].strip():
         raise RowError(
             "wrong_role",
-            "the transcript begins without a speaker",
+            "there is no column 'prompt', and this is no transcript that begins with a speaker",
             field=field,
-            expected='"\\n\\nHuman:" at its start',
+            expected='a column prompt, or "\\n\\nHuman: …\\n\\nAssistant: …"',
         )
     speakers, contents = pieces[1::2], pieces[2::2]
     return tuple(

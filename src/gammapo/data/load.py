@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -79,7 +79,8 @@ def load_pairs(
     """Read preference pairs from a file, a `datasets` folder or a hub id; the shape is told by the columns.
 
     Args:
-        path: JSONL or JSON (gzip-compressed or not), Parquet, a folder, or a hub id "owner/name".
+        path: JSONL or JSON (gzip-compressed or not), Parquet, a folder, a hub id "owner/name", or a YAML
+            file that mixes several of them (see `mixture`).
         split: which split of a folder or hub id; needed where there are several.
         limit: stop after this many good pairs.
         on_bad: "raise" at the first unusable row, or "drop" such rows and list them in the report.
@@ -87,6 +88,12 @@ def load_pairs(
     Raises:
         InputError: naming file, line and field; also if no pair is left, or two shapes are mixed.
     """
+    if is_mixture(path):
+        from gammapo.data.mixture import load_mixture
+
+        mixed = load_mixture(path, on_bad=on_bad)
+        mixed.report.pairs = min(mixed.report.pairs, limit or mixed.report.pairs)
+        return mixed if limit is None else replace(mixed, pairs=mixed.pairs[:limit])
     report = LoadReport(source=str(path), split=split)
     pairs = list(iter_pairs(path, split=split, limit=limit, on_bad=on_bad, report=report))
     if not pairs:
@@ -128,11 +135,15 @@ def iter_pairs(
         pair = _with_unique_id(pair, repeats)
         digest.update("\0".join((pair.id, pair.chosen, pair.rejected, "")).encode())
         report.pairs += 1
-        report.fingerprint = ""
         yield pair
         if report.pairs == limit:
             break
     report.fingerprint = digest.hexdigest()
+
+
+def is_mixture(path: str | Path) -> bool:
+    """Whether `path` is a YAML file that names several sources."""
+    return Path(path).suffix.lower() in (".yaml", ".yml") and Path(path).is_file()
 
 
 def _pair(row: object, line: int, report: LoadReport) -> PreferencePair:
@@ -178,8 +189,6 @@ def _stored_id(row: dict) -> str | None:
 
 
 def _with_unique_id(pair: PreferencePair, repeats: RepeatNumbers) -> PreferencePair:
-    from dataclasses import replace
-
     unique = repeats.unique(pair.id)
     return pair if unique == pair.id else replace(pair, id=unique)
 

@@ -76,8 +76,11 @@ def classify(row: Mapping[str, Any]) -> str:
         raise RowError("not_text", "one answer is text, the other a message list", field="rejected")
     if prompt is not None and not isinstance(prompt, str | list):
         raise RowError("not_text", f"holds {type(prompt).__name__}", field="prompt", expected="text")
+    for field, answer in (("chosen", chosen), ("rejected", rejected)):
+        if answer == []:
+            raise RowError("empty_answer", "holds no message", field=field, expected="an answer")
     if isinstance(chosen, str):
-        if prompt is None and chosen.lstrip().startswith(("Human:", "Assistant:")):
+        if "prompt" not in row:
             return "hh"
         return "messages_prompt" if isinstance(prompt, list) else "text"
     if prompt is None:

@@ -1,0 +1,169 @@
+"""Several sources as one: a YAML file, or a list of sources from Python.
+
+```yaml
+sources:
+  - {path: ours.jsonl, weight: 2}
+  - {path: HuggingFaceH4/ultrafeedback_binarized, split: train_prefs, weight: 1}
+pairs: 30000     # optional: how many in all
+seed: 0
+```
+Weights are shares of the result. No pair is repeated: without `pairs` the mixture is as large as the shares
+allow. Without weights every pair of every source is taken. Which pairs are taken depends on their ids and
+the seed, so a smaller mixture is part of a larger one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from gammapo.data.ids import RepeatNumbers
+from gammapo.data.load import LoadedPairs, LoadReport, OnBad, load_pairs
+from gammapo.data.sources import HUB_ID
+from gammapo.errors import InputError, nearest
+from gammapo.types import PreferencePair
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """One source of a mixture. `weight` is its share against the others' (no unit); None takes it whole."""
+
+    path: str
+    split: str | None = None
+    weight: float | None = None
+
+
+def mix_pairs(
+    sources: Sequence[Source], *, pairs: int | None = None, seed: int = 0, on_bad: OnBad = "raise"
+) -> LoadedPairs:
+    """Load and mix several sources.
+
+    Raises:
+        InputError: a source cannot be used, weights are missing, or `pairs` asks for more than there are.
+    """
+    shares = _shares(sources)
+    loaded = [load_pairs(one.path, split=one.split, on_bad=on_bad) for one in sources]
+    counts = [len(one.pairs) for one in loaded]
+    wanted = _wanted(counts, shares, pairs)
+    chosen: list[tuple[float, PreferencePair]] = []
+    for source, one, count in zip(sources, loaded, wanted, strict=True):
+        ranked = sorted((_draw(seed, source.path, pair.id), index) for index, pair in enumerate(one.pairs))
+        chosen += [(order, one.pairs[index]) for order, index in ranked[:count]]
+    chosen.sort(key=lambda item: (item[0], item[1].id))
+    repeats = RepeatNumbers()
+    mixed = [replace(pair, id=repeats.unique(pair.id)) for _, pair in chosen]
+    return LoadedPairs(pairs=mixed, report=_report(sources, [one.report for one in loaded], mixed))
+
+
+def load_mixture(path: str | Path, *, on_bad: OnBad = "raise") -> LoadedPairs:
+    """Load the mixture that a YAML file describes. Its files lie in its own folder or below, or are hub ids.
+
+    Raises:
+        InputError: not such a file, or a path that leads out of its folder.
+    """
+    import yaml
+
+    path = Path(path)
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"not readable as YAML: {str(error).splitlines()[0]}", file=path) from error
+    if not isinstance(value, dict) or not isinstance(value.get("sources"), list) or not value["sources"]:
+        raise InputError("names no sources", file=path, field="sources", expected="a list of {path, weight}")
+    _known(value, ["sources", "pairs", "seed"], path, "")
+    sources = [_source(one, path, f"sources[{index}]") for index, one in enumerate(value["sources"])]
+    for name in ("pairs", "seed"):
+        if value.get(name) is not None and type(value[name]) is not int:
+            raise InputError(f"is {value[name]!r}", file=path, field=name, expected="a whole number")
+    mixed = mix_pairs(sources, pairs=value.get("pairs"), seed=value.get("seed") or 0, on_bad=on_bad)
+    mixed.report.source = str(path)
+    return mixed
+
+
+def _source(value: Any, file: Path, field: str) -> Source:
+    if isinstance(value, str):
+        value = {"path": value}
+    if not isinstance(value, dict) or not isinstance(value.get("path"), str):
+        raise InputError("names no path", file=file, field=field, expected="{path: …, split: …, weight: …}")
+    _known(value, [one.name for one in fields(Source)], file, field + ".")
+    given = value["path"]
+    inside = (file.parent / given).resolve()
+    if not inside.exists() and HUB_ID.fullmatch(given):
+        return Source(**value)
+    if not inside.is_relative_to(file.parent.resolve()):
+        raise InputError(
+            f"the path {given!r} leads out of the folder of this file",
+            file=file,
+            field=f"{field}.path",
+            expected="a path inside it, or a hub id",
+            fix="move the file there, or mix from Python with data.mix_pairs",
+        )
+    return Source(**{**value, "path": str(file.parent / given)})
+
+
+def _known(value: dict, names: list[str], file: Path, prefix: str) -> None:
+    for key in value:
+        if key not in names:
+            raise InputError(
+                f"unknown key {key!r}", file=file, field=f"{prefix}{key}", expected=nearest(str(key), names)
+            )
+
+
+def _shares(sources: Sequence[Source]) -> list[float] | None:
+    weights = [one.weight for one in sources]
+    if not sources:
+        raise InputError("no sources", field="sources", expected="at least one")
+    if all(weight is None for weight in weights):
+        return None
+    numbers = [_weight(weight, f"sources[{index}].weight") for index, weight in enumerate(weights)]
+    return [number / math.fsum(numbers) for number in numbers]
+
+
+def _weight(value: Any, field: str) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf:
+        return float(value)
+    raise InputError(f"is {value!r}", field=field, expected="a number above 0 for every source, or for none")
+
+
+def _wanted(counts: list[int], shares: list[float] | None, pairs: int | None) -> list[int]:
+    """How many pairs of each source: the shares of the total by largest remainder."""
+    if shares is None:
+        shares = [count / sum(counts) for count in counts]
+    most = min(count / share for count, share in zip(counts, shares, strict=True))
+    total = math.floor(most + 1e-9) if pairs is None else pairs
+    if not 0 < total <= most + 1e-9:
+        raise InputError(
+            f"is {total}", field="pairs", expected=f"at most {math.floor(most + 1e-9)} at these weights"
+        )
+    whole = [math.floor(total * share + 1e-9) for share in shares]
+    remainders = sorted(range(len(shares)), key=lambda k: (whole[k] - total * shares[k], k))
+    for k in remainders[: total - sum(whole)]:
+        whole[k] += 1
+    return [min(number, count) for number, count in zip(whole, counts, strict=True)]
+
+
+def _draw(seed: int, path: str, name: str) -> float:
+    digest = hashlib.blake2b(f"{seed}\0{Path(path).name}\0{name}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64
+
+
+def _report(
+    sources: Sequence[Source], reports: Sequence[LoadReport], mixed: Sequence[PreferencePair]
+) -> LoadReport:
+    digest = hashlib.sha256()
+    for pair in mixed:
+        digest.update("\0".join((pair.id, pair.chosen, pair.rejected, "")).encode())
+    return LoadReport(
+        source=" + ".join(one.path for one in sources),
+        shape=" + ".join(dict.fromkeys(one.shape for one in reports)),
+        rows=sum(one.rows for one in reports),
+        pairs=len(mixed),
+        dropped=[drop for one in reports for drop in one.dropped],
+        columns=tuple(dict.fromkeys(name for one in reports for name in one.columns)),
+        noise_marker=next((one.noise_marker for one in reports if one.noise_marker), None),
+        fingerprint=digest.hexdigest(),
+    )

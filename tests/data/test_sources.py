@@ -1,0 +1,114 @@
+"""Parquet, `datasets` folders and `load_dataset` give the same pairs as JSON lines."""
+
+import gzip
+import json
+
+import datasets
+import pytest
+
+from gammapo.data import load_pairs
+from gammapo.errors import InputError
+
+ROWS = [
+    {
+        "prompt": f"question {i}",
+        "chosen": [
+            {"role": "user", "content": f"question {i}"},
+            {"role": "assistant", "content": f"yes {i}"},
+        ],
+        "rejected": [
+            {"role": "user", "content": f"question {i}"},
+            {"role": "assistant", "content": f"no {i}"},
+        ],
+        "score_chosen": 7.5,
+        "score_rejected": float(i),
+    }
+    for i in range(5)
+]
+
+
+@pytest.fixture
+def expected(tmp_path):
+    path = tmp_path / "expected.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    return load_pairs(path).pairs
+
+
+@pytest.fixture
+def table():
+    return datasets.Dataset.from_list(ROWS)
+
+
+def test_parquet(table, expected, tmp_path):
+    table.to_parquet(tmp_path / "pairs.parquet")
+    loaded = load_pairs(tmp_path / "pairs.parquet")
+    assert (loaded.pairs, loaded.report.shape) == (expected, "ultrafeedback")
+
+
+def test_folder_of_one_split(table, expected, tmp_path):
+    table.save_to_disk(tmp_path / "saved")
+    assert load_pairs(tmp_path / "saved").pairs == expected
+
+
+def test_folder_of_splits_asks_which(table, expected, tmp_path):
+    datasets.DatasetDict({"train_prefs": table, "test_prefs": table.select([0])}).save_to_disk(
+        tmp_path / "saved"
+    )
+    assert load_pairs(tmp_path / "saved", split="train_prefs").pairs == expected
+    assert len(load_pairs(tmp_path / "saved", split="test_prefs").pairs) == 1
+    for split in (None, "train"):
+        with pytest.raises(InputError, match="split: .*expected one of train_prefs, test_prefs"):
+            load_pairs(tmp_path / "saved", split=split)
+
+
+def test_folder_of_data_files_goes_the_way_of_a_hub_id(table, expected, tmp_path, monkeypatch):
+    folder = tmp_path / "owner" / "name"
+    folder.mkdir(parents=True)
+    table.to_parquet(folder / "train.parquet")
+    table.select([0, 1]).to_parquet(folder / "test.parquet")
+    assert load_pairs(folder, split="train").pairs == expected
+    assert len(load_pairs(folder, split="train[:2]").pairs) == 2
+    monkeypatch.chdir(tmp_path)
+    assert load_pairs("owner/name", split="test").pairs == expected[:2]
+    with pytest.raises(InputError, match="holds several splits"):
+        load_pairs(folder)
+    with pytest.raises(InputError, match="split"):
+        load_pairs(folder, split="dev")
+
+
+def test_unknown_hub_id_and_missing_files_are_told_apart():
+    with pytest.raises(InputError, match=r"owner/no-such-name: .*check the name and the connection"):
+        load_pairs("owner/no-such-name")
+    for path in ("folder/pairs.jsonl", "pairs", "a/b/c"):
+        with pytest.raises(InputError, match="no such file"):
+            load_pairs(path)
+
+
+def test_a_single_file_has_no_test_split(tmp_path, expected):
+    assert load_pairs(tmp_path / "expected.jsonl", split="train").pairs == expected
+    with pytest.raises(InputError, match="a single file has no split 'test'"):
+        load_pairs(tmp_path / "expected.jsonl", split="test")
+
+
+def test_a_link_out_of_the_folder_is_refused(table, tmp_path):
+    table.save_to_disk(tmp_path / "saved")
+    (tmp_path / "saved" / "more.jsonl").symlink_to(tmp_path / "secret.jsonl")
+    with pytest.raises(InputError, match=r"more.jsonl: is a link that leads out of the given folder"):
+        load_pairs(tmp_path / "saved")
+
+
+def test_damaged_files_are_named(table, tmp_path):
+    whole = gzip.compress("".join(json.dumps(row) + "\n" for row in ROWS * 100).encode())
+    cut = tmp_path / "cut.jsonl.gz"
+    cut.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=r"cut.jsonl.gz:\d+: the gzip stream is cut short"):
+        load_pairs(cut, on_bad="drop")
+    table.to_parquet(tmp_path / "whole.parquet")
+    torn = tmp_path / "torn.parquet"
+    torn.write_bytes((tmp_path / "whole.parquet").read_bytes()[:-50])
+    with pytest.raises(InputError, match="torn.parquet: not readable as Parquet"):
+        load_pairs(torn)
+    broken = tmp_path / "broken.json"
+    broken.write_text('[{"prompt": "a"},\n {"prompt": }]')
+    with pytest.raises(InputError, match="broken.json:2: broken JSON"):
+        load_pairs(broken)
