@@ -1,0 +1,120 @@
+"""The report of `gammapo demo`: what was found, how sure it is, how it came about."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gammapo.report import charts, parts
+from gammapo.report.demo_files import DemoFolder, read_demo
+from gammapo.report.finding import headline
+from gammapo.report.numbers import duration
+from gammapo.report.page import Page
+from gammapo.report.palette import model_styles
+
+SAMPLES = 6  # prompts whose answers are shown
+
+
+def demo_report(folder: str | Path) -> str:
+    """The whole report of a demo's output folder as one HTML page.
+
+    Raises:
+        InputError: the folder lacks `results.json`, or a file does not hold what it should.
+    """
+    return demo_page(read_demo(folder)).render()
+
+
+def demo_page(demo: DemoFolder) -> Page:
+    """The page of a demo, for HTML or Markdown."""
+    page = Page("Training on labels that cannot all be trusted", _subtitle(demo))
+    styles = model_styles(demo.results)
+    found = headline(demo.results, demo.comparisons)
+    page.finding(found.text, tone="good" if found.decided else "open")
+
+    page.section("Results")
+    parts.results_table(page, demo.results, styles)
+    parts.dots(page, demo.results, styles)
+    if demo.comparisons:
+        parts.comparison_table(page, demo.comparisons)
+    if demo.manifest:
+        page.section("How the labels were corrupted")
+        parts.noise(page, demo.manifest)
+    if any(demo.metrics.values()) or demo.ledgers:
+        page.section("Training")
+        parts.curves(
+            page,
+            demo.metrics,
+            styles,
+            "Means over the pairs of each logging step. Agreement counts wrong labels too: a model that "
+            "agrees with more labels than are right has begun to memorise the errors.",
+        )
+    if demo.ledgers:
+        page.section("Could training tell which labels were wrong?")
+        corrupted = {row["model"] for row in demo.results if row.get("noise_rate")} or set(demo.ledgers)
+        parts.ledger(page, {m: c for m, c in demo.ledgers.items() if m in corrupted}, demo.manifest)
+    if any(demo.answers.values()):
+        _answers(page, demo, styles)
+    _reproduce(page, demo.meta, demo.results)
+    return page
+
+
+def _subtitle(demo: DemoFolder) -> str:
+    settings = demo.meta.get("settings") or {}
+    base = settings.get("model") or settings.get("base_model")
+    losses = dict.fromkeys(row["loss"] for row in demo.results if row.get("loss") is not None)
+    words = [f"{len(demo.results)} models" + (f" from {base}" if base else "")]
+    words += ["losses: " + ", ".join(losses)] if losses else []
+    if demo.manifest:
+        words.append(f"{len(demo.manifest['changed'])} of {demo.manifest.get('pairs')} labels corrupted")
+    if isinstance(demo.meta.get("seconds"), int | float):
+        words.append(f"made in {duration(demo.meta['seconds'])}")
+    return " · ".join(words)
+
+
+def _answers(page: Page, demo: DemoFolder, styles: Mapping[str, Any]) -> None:
+    page.section("Answers side by side")
+    before = len(page.blocks)
+    shown = parts.samples(page, demo.answers, styles, count=SAMPLES)
+    rule = (
+        f"The first {shown} held-out prompts in the order of the file, whatever their scores. "
+        if shown > 1
+        else ""
+    )
+    text = (
+        rule
+        + "The figure beside a model's name is the gold reward of that answer; beneath is what it is made of."
+    )
+    page.text(text)
+    page.blocks.insert(before, page.blocks.pop())
+    lengths = {model: [len(row["output"]) for row in rows] for model, rows in demo.answers.items()}
+    panels = charts.length_histograms(lengths, styles)
+    if panels:
+        page.chart(
+            list(panels.values()),
+            "Length of all held-out answers, the mean marked. A model may not buy its reward with length.",
+        )
+
+
+def _reproduce(page: Page, meta: Mapping[str, Any], results: Sequence[Mapping[str, Any]]) -> None:
+    page.section("Make it again")
+    page.text("The same seeds give the same numbers on the same machine with the same versions.")
+    page.code(str(meta.get("command") or "gammapo demo --output DIR"))
+    facts: dict[str, str] = {}
+    for name in ("machine", "seeds", "settings", "versions"):
+        value = meta.get(name)
+        if isinstance(value, Mapping):
+            facts |= {f"{name}: {key}": _plain(inner) for key, inner in value.items()}
+        elif value is not None:
+            facts[name] = _plain(value)
+    if isinstance(meta.get("seconds"), int | float):
+        facts["time"] = duration(meta["seconds"])
+    facts["models"] = str(len(results))
+    page.facts(facts)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list) and not any(isinstance(item, list | dict) for item in value):
+        return ", ".join(str(item) for item in value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else str(value)
