@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch.nn.functional import logsigmoid
-
 from gammapo.losses.gamma_simpo import GammaSimPOOptions, group_margins, initial_state
-from gammapo.losses.spec import LossSpec, State, log_ratios, option
+from gammapo.losses.parts import log_loss, log_ratios, result
+from gammapo.losses.spec import LossSpec, State, option
 from gammapo.types import LossOutput, PairLogps
 
 
@@ -30,14 +29,11 @@ def gamma_dpo(logps: PairLogps, options: GammaDPOOptions, state: State) -> LossO
     margins, following = group_margins(gaps.detach(), options, state)
     shifts = margins - options.target_margin
     z = gaps - shifts
-    per_pair = -logsigmoid(z)
-    return LossOutput(
-        loss=per_pair.mean(),
-        per_pair=per_pair,
-        chosen_rewards=options.beta * chosen.detach(),
-        rejected_rewards=options.beta * rejected.detach(),
-        target_margins=shifts,
-        weights=(-z).sigmoid().detach(),
+    return result(
+        log_loss(z),
+        (options.beta * chosen, options.beta * rejected),
+        margins=shifts,
+        weights=(-z).sigmoid(),
         state=following,
     )
 
@@ -52,5 +48,6 @@ SPEC = LossSpec(
     needs=frozenset({"reference"}),
     couples=True,
     initial_state=initial_state,
-    notes="Never redescends; margins are shifts about 0, negative for contradicted pairs. τ → ∞ is DPO.",
+    notes="Never redescends; margins are shifts about 0, negative for contradicted pairs.",
+    limits="τ → ∞ or γ₀ = 0 is dpo",
 )

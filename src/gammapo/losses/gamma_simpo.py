@@ -12,10 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from torch import Tensor
-from torch.nn.functional import logsigmoid
 
 from gammapo.losses import gap_window
-from gammapo.losses.spec import LossSpec, State, option, per_token, require
+from gammapo.losses.parts import log_loss, per_token, result
+from gammapo.losses.spec import LossSpec, State, option, require
 from gammapo.losses.target_margin import TargetMarginOptions
 from gammapo.margins.kl_optimal import kl_optimal
 from gammapo.types import LossOutput, PairLogps
@@ -61,14 +61,11 @@ def gamma_simpo(logps: PairLogps, options: GammaSimPOOptions, state: State) -> L
     gaps = options.beta * (chosen - rejected)
     margins, following = group_margins(gaps.detach(), options, state)
     z = gaps - margins
-    per_pair = -logsigmoid(z)
-    return LossOutput(
-        loss=per_pair.mean(),
-        per_pair=per_pair,
-        chosen_rewards=options.beta * chosen.detach(),
-        rejected_rewards=options.beta * rejected.detach(),
-        target_margins=margins,
-        weights=(-z).sigmoid().detach(),
+    return result(
+        log_loss(z),
+        (options.beta * chosen, options.beta * rejected),
+        margins=margins,
+        weights=(-z).sigmoid(),
         state=following,
     )
 
@@ -83,6 +80,7 @@ SPEC = LossSpec(
     needs=frozenset({"lengths"}),
     couples=True,
     initial_state=initial_state,
+    limits="τ → ∞ is simpo",
     notes="Never redescends: a contradicted pair gets the smallest margin, yet still the largest weight "
-    "σ(γ_i − r). The mean margin is γ₀ however noisy the labels are. τ → ∞ is SimPO.",
+    "σ(γ_i − r). The mean margin is γ₀ however noisy the labels are.",
 )

@@ -21,11 +21,10 @@ def joined(window: Tensor, gaps: Tensor, size: int) -> Tensor:
     The last B entries are always the whole of `gaps`, in order, in their own type and on their device.
     """
     room = max(0, min(size - len(gaps), len(window)))
-    earlier = window[len(window) - room :].to(gaps)
-    return torch.cat([earlier, gaps.detach()])
+    return torch.cat([window[len(window) - room :].to(gaps), gaps.detach()])
 
 
 def appended(window: Tensor, gaps: Tensor, size: int) -> Tensor:
-    """The window after this step: the latest `size` gaps, float32, on the window's own device."""
-    latest = torch.cat([window, gaps.detach().to(window)])
+    """The window after this step: the latest `size` gaps, float32, on the device of `gaps`."""
+    latest = torch.cat([window.to(gaps.device), gaps.detach().float()])
     return latest[max(0, len(latest) - size) :]

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch.nn.functional import logsigmoid
-
-from gammapo.losses.spec import LossSpec, full_like, option, per_token, require
+from gammapo.losses.parts import log_loss, per_token, result
+from gammapo.losses.spec import LossSpec, option, require
 from gammapo.losses.target_margin import TargetMarginOptions
 from gammapo.types import LossOutput, PairLogps
 
@@ -32,28 +31,27 @@ def simpo(logps: PairLogps, options: SimPOOptions) -> LossOutput:
     """SimPO's loss of B pairs; see the module docstring for the formula."""
     chosen, rejected = per_token(logps)
     z = options.beta * (chosen - rejected) - options.target_margin
-    per_pair = -logsigmoid(z)
+    per_pair = log_loss(z)
     if options.epsilon:
-        per_pair = (1 - options.epsilon) * per_pair - options.epsilon * logsigmoid(-z)
+        per_pair = (1 - options.epsilon) * per_pair + options.epsilon * log_loss(-z)
     if options.alpha:
         per_pair = per_pair - options.alpha * chosen
-    return LossOutput(
-        loss=per_pair.mean(),
-        per_pair=per_pair,
-        chosen_rewards=options.beta * chosen.detach(),
-        rejected_rewards=options.beta * rejected.detach(),
-        target_margins=full_like(z, options.target_margin),
-        weights=(-z).sigmoid().detach(),
+    return result(
+        per_pair,
+        (options.beta * chosen, options.beta * rejected),
+        margins=options.target_margin,
+        weights=(-z).sigmoid() - options.epsilon,
     )
 
 
 SPEC = LossSpec(
     name="simpo",
-    family="simpo",
+    family="reference-free",
     formula="ℓ(βΔ̄ − γ)",
     source="arXiv:2405.14734, eq. 6",
     options=SimPOOptions,
     function=simpo,
     needs=frozenset({"lengths"}),
+    limits="γ = 0 is the plain length-normalised preference loss",
     notes="Never redescends: the more a pair contradicts the model, the harder it pulls (weight σ(γ−r) → 1).",
 )

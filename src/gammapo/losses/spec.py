@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any
 
 import torch
@@ -33,8 +33,9 @@ class LossSpec:
     """One loss, as declared by its file.
 
     `function(logps, options)` returns a LossOutput; a stateful loss takes `function(logps, options, state)`
-    and returns the next state in the output. `couples` says that a pair's loss depends on the other pairs
-    of the step, so that the trainer must show it the whole step at once, however it cuts micro-batches.
+    and returns the next state in the output. `couples` says that a pair's loss, or the next state, depends
+    on the other pairs of the step, so that the trainer must show it the whole step at once, however it cuts
+    micro-batches. `uses` are optional needs: what the trainer provides when it can.
     """
 
     name: str
@@ -44,9 +45,11 @@ class LossSpec:
     options: type
     function: Callable[..., LossOutput]
     needs: frozenset[str] = frozenset()
+    uses: frozenset[str] = frozenset()
     couples: bool = False
     initial_state: Callable[[Any], State] | None = None
-    notes: str = ""  # limits, and how the loss treats a flipped pair
+    limits: str = ""  # which loss it becomes at which option
+    notes: str = ""  # how the loss treats a flipped pair, and what else to know
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,11 @@ class Loss:
 
         Raises:
             InputError: a tensor of another shape, or one that this loss needs and does not get.
+
+        Half-precision inputs are computed in float32: rewards of thousands would lose their fractions.
         """
         check_logps(logps, self.spec)
+        logps = _in_one_type(logps)
         if self.spec.initial_state is None:
             return self.spec.function(logps, self.options)
         if state is None:
@@ -85,6 +91,15 @@ class Loss:
     def initial_state(self) -> State:
         """The state before the first batch; empty for a stateless loss."""
         return {} if self.spec.initial_state is None else self.spec.initial_state(self.options)
+
+    def planned(self, total_steps: int) -> Loss:
+        """The loss for a run of so many optimiser steps; the trainer calls it once, before the first step.
+
+        Only losses with a schedule have the option `total_steps`; a value that the user gave is kept.
+        """
+        if getattr(self.options, "total_steps", 0) is not None:
+            return self
+        return Loss(self.spec, replace(self.options, total_steps=total_steps))
 
     @property
     def objective(self) -> str:
@@ -158,6 +173,13 @@ def check_logps(logps: PairLogps, spec: LossSpec) -> None:
                 )
 
 
+def _in_one_type(logps: PairLogps) -> PairLogps:
+    """All tensors in float64 if the chosen log-probs are, else in float32."""
+    dtype = torch.float64 if logps.chosen.dtype == torch.float64 else torch.float32
+    given: dict[str, Any] = {item.name: getattr(logps, item.name) for item in fields(logps)}
+    return PairLogps(**{name: None if value is None else value.to(dtype) for name, value in given.items()})
+
+
 def require(condition: bool, name: str, value: Any, expected: str) -> None:
     """Raise InputError for an option outside its range; used by the options' own validation."""
     if not condition:
@@ -167,19 +189,3 @@ def require(condition: bool, name: str, value: Any, expected: str) -> None:
 def defaults(options: type) -> dict[str, Any]:
     """Option name → default, for help and docs."""
     return {item.name: None if item.default is MISSING else item.default for item in fields(options)}
-
-
-def per_token(logps: PairLogps) -> tuple[Tensor, Tensor]:
-    """Length-normalised log-probs (s̄_w, s̄_l), each (B,), nats per token."""
-    return logps.chosen / logps.chosen_length, logps.rejected / logps.rejected_length
-
-
-def log_ratios(logps: PairLogps) -> tuple[Tensor, Tensor]:
-    """Summed log-ratios to the reference (h_w, h_l), each (B,), nats. The loss must need "reference"."""
-    assert logps.reference_chosen is not None
-    assert logps.reference_rejected is not None
-    return logps.chosen - logps.reference_chosen, logps.rejected - logps.reference_rejected
-
-
-def full_like(value: Tensor, number: float) -> Tensor:
-    return torch.full_like(value.detach(), number)
