@@ -15,6 +15,7 @@ from gammapo.errors import GammapoError
 
 # verb → module with a function `command`, or a typer app named `app` for a verb with verbs of its own
 VERBS = {
+    "data": "gammapo.cli.data",
     "corrupt": "gammapo.cli.corrupt",
     "train": "gammapo.cli.train",
     "losses": "gammapo.cli.losses",

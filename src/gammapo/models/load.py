@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,7 +91,8 @@ def load_model(path: str | Path, *, dtype: str = "float32", device: str | None =
         if is_adapter(where):
             model = _load_adapter(where, dtype)
         else:
-            model = AutoModelForCausalLM.from_pretrained(where, dtype=getattr(torch, dtype))
+            with without_bars():
+                model = AutoModelForCausalLM.from_pretrained(where, dtype=getattr(torch, dtype))
     except (OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise
@@ -111,6 +114,20 @@ def _load_adapter(where: str, dtype: str) -> PreTrainedModel:
         raise InputError("the adapter names no base model", file=where, field="base_model_name_or_path")
     wrapped = PeftModel.from_pretrained(load_model(base, dtype=dtype), where)
     return wrapped.merge_and_unload()  # pyright: ignore[reportCallIssue,reportReturnType]
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """No bars of transformers' own for loading and saving: progress is the caller's to show."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _first_line(error: Exception) -> str:

@@ -1,0 +1,87 @@
+"""From a recipe to what is trained on: pairs loaded, corrupted if asked, tokenised, and the loss checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gammapo import data, losses, models
+from gammapo.errors import InputError
+from gammapo.losses.spec import NEEDS, Loss
+from gammapo.training.recipe import Recipe
+from gammapo.types import TokenizedPair
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """All that can be known before the model's weights are read."""
+
+    recipe: Recipe
+    loss: Loss
+    tokenizer: Any
+    pairs: list[TokenizedPair]
+    fingerprint: str  # of the pairs with their labels as trained on
+    noise: Mapping[str, Any] | None  # the manifest of the labels corrupted here
+    notes: list[str]  # what was read, dropped, cut and left unused, in words
+
+
+def prepare(recipe: Recipe) -> Prepared:
+    """Load, corrupt and tokenise a recipe's pairs.
+
+    Raises:
+        InputError: anything wrong with the recipe or the data, named as exactly as it is known.
+    """
+    loss = losses.create(**recipe.loss)
+    loaded = data.load_pairs(
+        recipe.data.path, split=recipe.data.split, limit=recipe.data.limit, on_bad=recipe.data.on_bad
+    )
+    notes = [loaded.report.describe()]
+    pairs, manifest = loaded.pairs, None
+    if recipe.noise.kind is not None and recipe.noise.rate > 0:
+        from gammapo import noise
+
+        corrupted = noise.corrupt(
+            pairs,
+            recipe.noise.kind,
+            rate=recipe.noise.rate,
+            seed=recipe.noise.seed,
+            **recipe.noise.options,
+        )
+        pairs, manifest = corrupted.pairs, corrupted.manifest.as_dict()
+        notes.append(f"noise {recipe.noise.kind} at rate {recipe.noise.rate:g}, seed {recipe.noise.seed}")
+    tokenizer = models.load_tokenizer(recipe.model.path)
+    tokenized = data.tokenize_pairs(
+        pairs,
+        tokenizer,
+        max_length=recipe.data.max_length,
+        max_prompt_length=recipe.data.max_prompt_length,
+    )
+    notes.append(tokenized.report.describe())
+    return Prepared(
+        recipe=recipe,
+        loss=loss,
+        tokenizer=tokenizer,
+        pairs=_with_uniform_scores(tokenized.pairs, loss, notes),
+        fingerprint=data.fingerprint(pairs),
+        noise=manifest,
+        notes=notes,
+    )
+
+
+def _with_uniform_scores(pairs: list[TokenizedPair], loss: Loss, notes: list[str]) -> list[TokenizedPair]:
+    """Scores on every pair or on none, as a loss needs them: half of a column is no column."""
+    without = [pair for pair in pairs if pair.chosen_score is None or pair.rejected_score is None]
+    if not without:
+        return pairs
+    if "scores" in loss.needs:
+        raise InputError(
+            f"loss {loss.name!r} needs scores, and {len(without)} of {len(pairs)} pairs have none "
+            f"(the first is pair {without[0].id})",
+            field="loss.name",
+            expected=" and ".join(NEEDS["scores"]) + " on every pair",
+            fix="score the answers with a reward model, drop these pairs, or take another loss",
+        )
+    if len(without) < len(pairs):
+        notes.append(f"scores are left unused: {len(without)} of {len(pairs)} pairs have none")
+    return [replace(pair, chosen_score=None, rejected_score=None) for pair in pairs]

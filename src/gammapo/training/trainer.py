@@ -1,0 +1,229 @@
+"""The pair trainer: `transformers.Trainer` for everything around the optimiser step, ours for the step."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+from transformers import Trainer, TrainerCallback, TrainingArguments
+
+from gammapo import files, logps
+from gammapo.errors import RunError
+from gammapo.losses.spec import Loss
+from gammapo.training import checkpoints
+from gammapo.training.batches import StepBatch, StepDataset
+from gammapo.training.ledger import Ledger
+from gammapo.training.metrics import Meter, step_metrics
+from gammapo.training.step import Machinery, accumulate_gradients
+from gammapo.types import PairLogps, TokenizedPair
+
+STATE = "loss_state.pt"
+LEDGER = "ledger.parquet"
+METRICS = "metrics.jsonl"
+STEP = "step"  # the trainer's own code expects a mapping, so the step travels in one
+
+
+class PairTrainer(Trainer):
+    """Trains on `StepDataset` items: one item is one optimiser step, cut into micro-batches.
+
+    Args:
+        model: a causal language model, plain or with adapters.
+        args: TrainingArguments with per_device_train_batch_size=1 and gradient_accumulation_steps=1, since
+            an item is a whole step.
+        steps: the steps as this rank sees them.
+        loss: see `losses.create`.
+        run: the run folder; `metrics.jsonl` and checkpoints go there.
+        keep: number of checkpoints to keep.
+        on_step: called as (step, steps in all) after each optimiser step on the first rank.
+    """
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        args: TrainingArguments,
+        steps: StepDataset,
+        loss: Loss,
+        run: Path,
+        *,
+        keep: int = 2,
+        on_step: Callable[[int, int], None] | None = None,
+    ):
+        self.steps, self.loss, self.run, self.keep = steps, loss, run, keep
+        self.loss_state: Mapping[str, Tensor] | None = None
+        self.ledger, self.meter = Ledger(), Meter()
+        self._batch: StepBatch | None = None
+        super().__init__(model=model, args=args, train_dataset=steps)  # pyright: ignore[reportArgumentType]
+        self.callback_handler.callbacks = [
+            callback
+            for callback in self.callback_handler.callbacks
+            if type(callback).__name__ not in {"PrinterCallback", "ProgressCallback"}
+        ]
+        self.add_callback(_Epochs(steps))
+        self.add_callback(_Progress(on_step))
+
+    # ---- the step ----
+
+    def get_train_dataloader(self) -> DataLoader:
+        """One item per optimiser step; the data set knows its rank, so nothing is left to shard."""
+        return DataLoader(self.steps, batch_size=1, shuffle=False, collate_fn=_only)  # pyright: ignore[reportArgumentType]
+
+    def training_step(self, model, inputs, num_items_in_batch=None) -> Tensor:
+        del num_items_in_batch
+        batch: StepBatch = inputs[STEP]  # pyright: ignore[reportAssignmentType]
+        self._batch = batch
+        model.train()
+        world = self.args.world_size
+        machinery = Machinery(
+            forward=lambda index, pairs: self._forward(model, index, pairs),
+            backward=self.accelerator.backward,
+            guard=lambda last: self._guard(model, last),
+            gather=lambda local, at: self._gather(local, at, batch),
+            gradient_scale=float(world),
+        )
+        result = accumulate_gradients(
+            batch.micro_batches,
+            batch.plan.parts[self.args.process_index],
+            len(batch.ids),
+            self.loss,
+            self.loss_state,
+            machinery,
+        )
+        self.loss_state = result.output.state
+        if self.is_world_process_zero():
+            step = self.state.global_step + 1
+            self.ledger.add(batch.ids, step, step / len(self.steps), result.output)
+            self.meter.add(step_metrics(result), pairs=len(batch.ids), tokens=batch.tokens)
+        self._per_pair = result.output.per_pair
+        return result.output.loss.detach()
+
+    def _forward(self, model: torch.nn.Module, index: int, pairs: Sequence[TokenizedPair]) -> PairLogps:
+        # dropout must fall alike when a micro-batch is read twice, and after a resume
+        torch.manual_seed(hash((self.args.seed, self.state.global_step, self.args.process_index, index)))
+        with self.compute_loss_context_manager():
+            return logps.pair_logps(model, pairs)
+
+    @contextlib.contextmanager
+    def _guard(self, model: torch.nn.Module, last: bool) -> Iterator[None]:
+        self.accelerator.gradient_state._set_sync_gradients(last)
+        with contextlib.nullcontext() if last else self.accelerator.no_sync(model):
+            yield
+
+    def _gather(self, local: Tensor, positions: Sequence[int], batch: StepBatch) -> Tensor:
+        """(b, K) of this rank → (B, K) of the step in its own order, on every rank."""
+        whole = local.new_empty((len(batch.ids), local.shape[1]))
+        if self.args.world_size == 1:
+            whole[list(positions)] = local
+            return whole
+        everyone = [[at for micro in rank for at in micro] for rank in batch.plan.parts]
+        longest = max(len(rank) for rank in everyone)
+        padded = torch.nn.functional.pad(local, (0, 0, 0, longest - len(local)))
+        gathered = self.accelerator.gather(padded).view(self.args.world_size, longest, -1)  # pyright: ignore
+        for rank, at in enumerate(everyone):
+            whole[at] = gathered[rank, : len(at)]
+        return whole
+
+    # ---- guards and logging ----
+
+    def _get_grad_norm(self, model, grad_norm=None):
+        """The gradient norm, refused before the optimiser sees it if anything in the step is not finite."""
+        norm = super()._get_grad_norm(model, grad_norm)
+        finite = torch.isfinite(self._per_pair).all()
+        if isinstance(norm, Tensor):
+            finite = finite & torch.isfinite(norm).to(finite.device)
+        elif norm is not None and not math.isfinite(norm):
+            finite = torch.zeros_like(finite)
+        if not bool(finite):
+            raise RunError(self._explain_not_finite())
+        return norm
+
+    def _explain_not_finite(self) -> str:
+        batch = self._batch
+        assert batch is not None
+        bad = [
+            one for one, ok in zip(batch.ids, torch.isfinite(self._per_pair).tolist(), strict=True) if not ok
+        ]
+        what = "the loss of pairs " + ", ".join(bad[:8]) if bad else "the gradient"
+        among = "" if bad else " of a step with pairs " + ", ".join(batch.ids[:8])
+        return (
+            f"step {self.state.global_step + 1}: {what}{among} is not a finite number; nothing was updated. "
+            "Lower training.learning_rate or loss.beta, use model.dtype=float32, or remove the pairs; "
+            "the last checkpoint is intact"
+        )
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        if "loss" in logs:  # not the summary at the end
+            self.ledger.flush()
+            logs = {**logs, **self.meter.read()}
+            super().log(logs, start_time)
+            if self.is_world_process_zero():
+                row = {"step": self.state.global_step, "epoch": self.state.epoch, **logs}
+                with (self.run / METRICS).open("a", encoding="utf-8") as out:
+                    out.write(json.dumps(row) + "\n")
+        else:
+            super().log(logs, start_time)
+
+    def floating_point_ops(self, inputs: Any) -> int:
+        return 0  # the library's estimate assumes padded inputs; throughput is reported in useful tokens
+
+    # ---- checkpoints ----
+
+    def _get_output_dir(self, trial: Any) -> str:
+        return str(checkpoints.staging(self.run))
+
+    def _save_checkpoint(self, model, trial) -> None:
+        super()._save_checkpoint(model, trial)
+        step = self.state.global_step
+        if self.is_world_process_zero():
+            staged = checkpoints.staging(self.run) / f"checkpoint-{step}"
+            torch.save(dict(self.loss_state or {}), staged / STATE)
+            self.ledger.save(staged / LEDGER)
+        self.accelerator.wait_for_everyone()
+        if self.is_world_process_zero():
+            checkpoints.commit(self.run, step, self.keep)
+        self.accelerator.wait_for_everyone()
+
+    def restore(self, checkpoint: Path) -> None:
+        """Load what is ours from a checkpoint; `train(resume_from_checkpoint=…)` loads the rest."""
+        state = torch.load(checkpoint / STATE, weights_only=True, map_location=self.args.device)
+        self.loss_state = state or None
+        if self.is_world_process_zero():
+            self.ledger.load(checkpoint / LEDGER)
+            step = json.loads((checkpoint / checkpoints.SEAL).read_text())["step"]
+            rewind_metrics(self.run / METRICS, step)
+
+
+class _Epochs(TrainerCallback):
+    """Tells the data set which epoch begins, also after a resume in the middle of one."""
+
+    def __init__(self, steps: StepDataset):
+        self.steps = steps
+
+    def on_epoch_begin(self, args, state, control, **kwargs):
+        self.steps.set_epoch(state.global_step // len(self.steps))
+
+
+class _Progress(TrainerCallback):
+    def __init__(self, on_step: Callable[[int, int], None] | None):
+        self.on_step = on_step
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if self.on_step is not None and state.is_world_process_zero:
+            self.on_step(state.global_step, state.max_steps)
+
+
+def _only(items: list[StepBatch]) -> dict[str, StepBatch]:
+    return {STEP: items[0]}
+
+
+def rewind_metrics(path: Path, step: int) -> None:
+    """Drop rows after `step`, written by a run that was killed before its next checkpoint."""
+    if path.exists():
+        rows = [line for line in path.read_text().splitlines() if json.loads(line)["step"] <= step]
+        files.write_text(path, "".join(line + "\n" for line in rows))

@@ -1,0 +1,69 @@
+import pytest
+import yaml
+
+from gammapo.errors import InputError
+from gammapo.training import load_recipe, parse_recipe
+
+
+def test_defaults_and_overrides(tmp_path, recipe_dict):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump(recipe_dict))
+    recipe = load_recipe(
+        path, ["training.learning_rate=5e-7", "loss.beta=2.5", "data.limit=3", "lora.rank=4"]
+    )
+    assert recipe.training.learning_rate == 5e-7
+    assert recipe.loss["beta"] == 2.5
+    assert recipe.data.limit == 3
+    assert recipe.lora is not None
+    assert recipe.lora.rank == 4
+    assert recipe.training.warmup_ratio == 0.1
+
+
+def test_a_number_that_yaml_takes_for_text_is_a_number(tmp_path, recipe_dict):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump(recipe_dict).replace("beta: 2", "beta: 1e-1"))
+    assert load_recipe(path).loss["beta"] == 0.1
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "hint"),
+    [
+        (None, "modle", "'model'"),
+        ("data", "max_lenght", "'max_length'"),
+        ("training", "learning_rat", "'learning_rate'"),
+        ("training", "per_device_train_batch_size", "training.tokens_per_batch"),
+        ("lora", "ranks", "'rank'"),
+        ("noise", "knd", "'kind'"),
+    ],
+)
+def test_unknown_key_names_the_nearest(recipe_dict, section, key, hint):
+    if section is None:
+        recipe_dict[key] = 1
+    else:
+        recipe_dict.setdefault(section, {})[key] = 1
+    with pytest.raises(InputError) as caught:
+        parse_recipe(recipe_dict, file="r.yaml")
+    assert hint in str(caught.value)
+    assert str(caught.value).startswith("r.yaml: ")
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda r: r.pop("model"), "model: missing"),
+        (lambda r: r["training"].update(learning_rate=-1), "training.learning_rate: got -1"),
+        (lambda r: r["data"].update(on_bad="ignore"), "data.on_bad"),
+        (lambda r: r["loss"].pop("name"), "loss.name"),
+    ],
+)
+def test_bad_values_name_the_field(recipe_dict, change, match):
+    change(recipe_dict)
+    with pytest.raises(InputError, match=match):
+        parse_recipe(recipe_dict)
+
+
+def test_bad_override(tmp_path, recipe_dict):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump(recipe_dict))
+    with pytest.raises(InputError, match="section.key=value"):
+        load_recipe(path, ["beta"])

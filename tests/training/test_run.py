@@ -1,0 +1,155 @@
+"""Whole runs on a tiny model: the run folder, resume after a real SIGKILL, guards, refusals."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from gammapo import models
+from gammapo.errors import InputError, RunError
+from gammapo.training import checkpoints, parse_recipe, train
+
+TRAIN = (
+    "import sys, time; from gammapo.training import load_recipe, train\n"
+    "slow = float(sys.argv[2])\n"
+    "train(load_recipe(sys.argv[1]), on_step=lambda step, total: (print(step, flush=True), time.sleep(slow)))"
+)
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(next(iter(sorted((folder / "model").glob("*.safetensors")))))
+
+
+def metrics(folder: Path) -> list[dict]:
+    timed = {"pairs_per_second", "tokens_per_second"}
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in row.items() if key not in timed} for row in rows]
+
+
+def test_run_folder(recipe_dict):
+    result = train(parse_recipe(recipe_dict))
+    folder = result.folder
+    assert result.steps == 10  # 40 pairs, 8 a step, 2 epochs
+    note = json.loads((folder / "run.json").read_text())
+    assert note["status"] == "done"
+    assert "γ = 0.6 absolute" in note["objective"]
+    assert note["versions"]["torch"].startswith("2.")
+    assert len(note["data_fingerprint"]) == 64
+    assert yaml.safe_load((folder / "recipe.yaml").read_text())["training"]["learning_rate"] == 1e-3
+    rows = metrics(folder)
+    assert [row["step"] for row in rows] == list(range(1, 11))
+    assert rows[-1]["reward_gap"] > rows[0]["reward_gap"], "the loss must move the gap it is about"
+    ledger = pq.read_table(folder / "ledger.parquet").to_pandas()
+    assert len(ledger) == 80
+    assert (ledger.groupby("pair_id").size() == 2).all()
+    assert ledger["clarity"].isna().all(), "γ-SimPO has no notion of clarity"
+    first = ledger[ledger.step == 1]
+    assert first.reward_gap.mean() == pytest.approx(rows[0]["reward_gap"], abs=1e-5)
+    assert models.load_model(folder / "model").config.vocab_size > 0
+    assert models.load_tokenizer(folder / "model").chat_template
+
+
+def test_killed_run_resumes_to_the_same_losses_weights_and_ledger(recipe_dict, tmp_path):
+    whole = train(parse_recipe(recipe_dict | {"output": str(tmp_path / "whole")}))
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump(recipe_dict))
+    process = subprocess.Popen(
+        [sys.executable, "-c", TRAIN, str(path), "0.2"], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.strip() == "5":  # a checkpoint lies behind, at step 4, and one step after it
+            process.send_signal(signal.SIGKILL)
+            break
+    assert process.wait() == -signal.SIGKILL
+    folder = Path(recipe_dict["output"])
+    assert json.loads((folder / "run.json").read_text())["status"] == "started"
+    resumed = train(parse_recipe(recipe_dict))
+    assert resumed.resumed_from == 4
+    assert metrics(folder) == metrics(whole.folder)
+    for name, value in weights(whole.folder).items():
+        assert torch.equal(value, weights(folder)[name]), name
+    assert pq.read_table(folder / "ledger.parquet").equals(pq.read_table(whole.folder / "ledger.parquet"))
+
+
+def test_a_corrupt_checkpoint_is_passed_over(recipe_dict, tmp_path):
+    whole = train(parse_recipe(recipe_dict | {"output": str(tmp_path / "whole")}))
+    broken = checkpoints.last_good(whole.folder)
+    assert broken is not None
+    (broken / "optimizer.pt").write_bytes(b"torn")
+    note = json.loads((whole.folder / "run.json").read_text())
+    (whole.folder / "run.json").write_text(json.dumps(note | {"status": "started"}))
+    expected, before = weights(whole.folder), metrics(whole.folder)
+    again = train(parse_recipe(recipe_dict | {"output": str(tmp_path / "whole")}))
+    assert again.resumed_from == 8
+    assert metrics(whole.folder) == before
+    assert all(torch.equal(value, weights(whole.folder)[name]) for name, value in expected.items())
+
+
+def test_a_finished_run_is_not_run_again(recipe_dict):
+    first = train(parse_recipe(recipe_dict))
+    started = time.monotonic()
+    again = train(parse_recipe(recipe_dict))
+    assert time.monotonic() - started < 0.5
+    assert again == first
+
+
+def test_lora_saves_an_adapter_and_leaves_the_base_alone(recipe_dict, tiny_model):
+    result = train(parse_recipe(recipe_dict | {"lora": {"rank": 2}}))
+    assert models.is_adapter(result.model)
+    tuned, ids = models.load_model(result.model), torch.tensor([[1, 5, 9, 11]])
+    assert not torch.allclose(tuned(ids).logits, tiny_model(ids).logits, atol=1e-4)
+
+
+def test_another_runs_folder_is_refused_and_the_difference_named(recipe_dict):
+    train(parse_recipe(recipe_dict))
+    other = recipe_dict | {"loss": {"name": "simpo", "beta": 2}}
+    with pytest.raises(InputError, match=r"another run.*loss.name \('gamma_simpo' there, 'simpo' here\)"):
+        train(parse_recipe(other))
+
+
+def test_a_folder_with_other_files_is_refused(recipe_dict):
+    folder = Path(recipe_dict["output"])
+    folder.mkdir()
+    (folder / "thesis.tex").write_text("precious")
+    with pytest.raises(InputError, match="holds no run"):
+        train(parse_recipe(recipe_dict))
+    assert [path.name for path in folder.iterdir()] == ["thesis.tex"]
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_pairs(recipe_dict, monkeypatch):
+    from gammapo import logps
+
+    real, calls = logps.pair_logps, []
+
+    def poisoned(model, pairs, **options):
+        calls.append(1)
+        out = real(model, pairs, **options)
+        if len(calls) > 20:
+            out.chosen.data[0] = float("nan")
+        return out
+
+    monkeypatch.setattr(logps, "pair_logps", poisoned)
+    recipe = recipe_dict | {"loss": {"name": "simpo"}}
+    with pytest.raises(RunError, match=r"the loss of pairs [0-9a-f]{16}.* is not a finite number"):
+        train(parse_recipe(recipe))
+    kept = checkpoints.last_good(Path(recipe["output"]))
+    assert kept is not None
+    assert all(torch.isfinite(value).all() for value in load_file(kept / "model.safetensors").values())
+
+
+def test_scores_wanted_but_missing(recipe_dict, pair_file):
+    rows = [json.loads(line) for line in pair_file.read_text().splitlines()]
+    del rows[3]["chosen_score"], rows[3]["rejected_score"]
+    pair_file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    losses_with_scores = {"name": "odpo"}
+    with pytest.raises(InputError, match="1 of 40 pairs have none"):
+        train(parse_recipe(recipe_dict | {"loss": losses_with_scores}))
