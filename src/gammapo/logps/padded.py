@@ -15,23 +15,24 @@ def padded_logps(model: nn.Module, pairs: Sequence[TokenizedPair]) -> tuple[Tens
     """Summed log-probs of the chosen and the rejected completions, (B,) each.
 
     Both answers of every pair go through the model in one call; logits are asked for only from the first
-    position that scores a completion token, where the model can do that.
+    position that scores a completion token, where the model can do that. No mask is given: padding stands
+    to the right of all that a causal model lets a token see, and a row of nothing but masked keys, which a
+    sliding window makes of padding, is NaN in some attention implementations.
     """
     device = next(model.parameters()).device
     rows = [(pair.prompt, pair.chosen) for pair in pairs] + [(pair.prompt, pair.rejected) for pair in pairs]
     width = max(len(prompt) + len(answer) for prompt, answer in rows)
     ids = torch.zeros(len(rows), width, dtype=torch.long)
-    mask = torch.zeros(len(rows), width, dtype=torch.long)
     scored = torch.zeros(len(rows), width, dtype=torch.bool)
     for row, (prompt, answer) in enumerate(rows):
         end = len(prompt) + len(answer)
         ids[row, :end] = torch.tensor([*prompt, *answer])
-        mask[row, :end] = 1
+        ids[row, end:] = ids[row, end - 1]
         scored[row, len(prompt) : end] = True
     start = min(len(prompt) for prompt, _ in rows)
     ids, scored = ids.to(device), scored.to(device)[:, start:]
     options = {"logits_to_keep": width - start + 1} if accepts(model, "logits_to_keep") else {}
-    logits = model(input_ids=ids, attention_mask=mask.to(device), use_cache=False, **options).logits
+    logits = model(input_ids=ids, use_cache=False, **options).logits
     logits = logits[:, -(width - start + 1) : -1]
     logits = logits.float() if logits.dtype.itemsize < 4 else logits
     taken = logits.gather(-1, ids[:, start:, None]).squeeze(-1) - logits.logsumexp(-1)

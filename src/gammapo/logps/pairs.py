@@ -12,6 +12,7 @@ from gammapo.errors import InputError
 from gammapo.logps.padded import padded_logps
 from gammapo.logps.shared import shared_logps
 from gammapo.logps.support import prepare, warn_padded
+from gammapo.logps.unwrap import causal_lm
 from gammapo.types import PairLogps, TokenizedPair
 
 Path = Literal["auto", "shared", "padded"]
@@ -32,10 +33,10 @@ def pair_logps(model: nn.Module, pairs: Sequence[TokenizedPair], *, path: Path =
         present if all pairs carry them.
 
     Raises:
-        InputError: no pairs, an empty prompt or answer, an unknown path, or a model that cannot take the path
-            asked for.
+        InputError: no pairs, an empty prompt or answer, an unknown path, a model that cannot take the path
+            asked for, or one that is no causal LM.
     """
-    _check(pairs, path)
+    _check(model, pairs, path)
     if path == "padded":
         reason = "asked for"
     else:
@@ -59,7 +60,12 @@ def pair_logps(model: nn.Module, pairs: Sequence[TokenizedPair], *, path: Path =
     )
 
 
-def _check(pairs: Sequence[TokenizedPair], path: str) -> None:
+def _check(model: nn.Module, pairs: Sequence[TokenizedPair], path: str) -> None:
+    core = causal_lm(model)
+    if getattr(getattr(core, "config", None), "is_encoder_decoder", False):
+        raise InputError(
+            f"{type(core).__name__} is an encoder-decoder", field="model", expected="a causal LM"
+        )
     if path not in ("auto", "shared", "padded"):
         raise InputError(f"unknown path {path!r}", field="path", expected="auto, shared or padded")
     if not pairs:

@@ -48,8 +48,6 @@ def _declined(model: nn.Module, core: Any) -> str | None:
     name = type(core).__name__
     if config is None or not hasattr(core, "get_output_embeddings"):
         return f"{name} is no transformers model"
-    if getattr(config, "is_encoder_decoder", False):
-        return f"{name} is an encoder-decoder"
     if getattr(core, "_is_stateful", False):
         return f"{name} carries a recurrent state from token to token"
     other = set(getattr(config, "layer_types", None) or ()) - {"full_attention", "sliding_attention"}
@@ -57,7 +55,8 @@ def _declined(model: nn.Module, core: Any) -> str | None:
         return f"{name} has layers of kind {', '.join(sorted(map(str, other)))}"
     if not accepts(model, "logits_to_keep") or not accepts(model, "position_ids"):
         return f"{name}.forward takes no logits_to_keep or no position_ids"
-    if any(getattr(c, "is_prompt_learning", False) for c in getattr(core, "peft_config", {}).values()):
+    adapters = [c for m in model.modules() for c in (getattr(m, "peft_config", None) or {}).values()]
+    if any(getattr(adapter, "is_prompt_learning", False) for adapter in adapters):
         return "its adapter adds virtual tokens"
     implementation = str(config._attn_implementation)
     if implementation.removeprefix(PREFIX) not in ATTENTION or not core._can_set_attn_implementation():

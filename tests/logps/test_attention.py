@@ -1,0 +1,62 @@
+"""Pair attention leaves everything else as it was: generation, plain forward passes, the saved config."""
+
+import json
+
+import pytest
+import torch
+from logps_families import MAKERS, make_model
+
+from gammapo.logps.attention import PairSegments
+from gammapo.logps.packing import Segment
+from gammapo.logps.support import prepare
+
+
+@pytest.mark.parametrize("family", MAKERS)
+def test_a_prepared_model_generates_and_scores_padded_batches_as_before(family):
+    model = make_model(family, dtype=torch.float32).eval()
+    ids = torch.randint(1, 97, (2, 11), generator=torch.Generator().manual_seed(1))
+    mask = torch.ones_like(ids)
+    mask[0, :4] = 0
+    options = {"attention_mask": mask, "max_new_tokens": 8, "do_sample": False, "pad_token_id": 0}
+    before = model.generate(ids, **options), model(ids, attention_mask=mask).logits
+    assert prepare(model) is None
+    assert model.config._attn_implementation.startswith("gammapo")
+    assert torch.equal(model.generate(ids, **options), before[0])
+    torch.testing.assert_close(model(ids, attention_mask=mask).logits, before[1])
+
+
+def test_the_saved_model_names_no_attention_of_ours(tmp_path):
+    model = make_model("llama", dtype=torch.float32)
+    prepare(model)
+    model.save_pretrained(tmp_path)
+    assert "gammapo" not in json.dumps(json.loads((tmp_path / "config.json").read_text()))
+
+
+def test_mask_lets_queries_at_the_end_see_their_past_within_the_window():
+    segments = PairSegments((Segment(prompt=2, chosen=1, rejected=2),))
+    like = torch.zeros(1)
+    # two queries at the end of four keys: the first sees keys 0..2, the second 0..3
+    assert (segments.mask(2, 4, None, like) == 0).tolist() == [[True, True, True, False], [True] * 4]
+    # with a window of two, each sees itself and one before
+    assert (segments.mask(2, 4, 2, like) == 0).tolist() == [
+        [False, True, True, False],
+        [False, False, True, True],
+    ]
+
+
+def test_dropout_reaches_the_attention_weights():
+    model = make_model("llama")
+    prepare(model)
+    model.config.attention_dropout = 0.5
+    for layer in model.model.layers:
+        layer.self_attn.attention_dropout = 0.5
+    from logps_families import make_pairs
+
+    from gammapo.logps import pair_logps
+
+    pairs = make_pairs((9, 5, 5))
+    torch.manual_seed(0)
+    noisy = pair_logps(model, pairs).chosen
+    assert not torch.allclose(noisy, pair_logps(model, pairs).chosen)
+    model.eval()
+    torch.testing.assert_close(pair_logps(model, pairs).chosen, pair_logps(model, pairs).chosen)

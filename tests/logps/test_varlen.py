@@ -1,0 +1,54 @@
+"""The boundaries for a variable-length kernel, checked by a slow kernel of the same contract on a CPU."""
+
+import torch
+import torch.nn.functional as F
+
+from gammapo.logps.attention import PairSegments, split_attention
+from gammapo.logps.packing import Segment
+from gammapo.logps.varlen import boundaries, flash_pair_attention
+
+SEGMENTS = PairSegments(
+    (
+        Segment(prompt=3, chosen=2, rejected=4),
+        Segment(prompt=1, chosen=0, rejected=0),
+        Segment(prompt=2, chosen=3, rejected=1),
+    )
+)
+
+
+def test_boundaries_by_hand():
+    queries, keys, gather = boundaries(PairSegments((Segment(prompt=2, chosen=1, rejected=2),)))
+    # runs: positions 0,1,2 over themselves; positions 3,4 over 0,1 (the prompt) and 3,4
+    assert queries == [0, 3, 5]
+    assert keys == [0, 3, 7]
+    assert gather == [0, 1, 2, 0, 1, 3, 4]
+
+
+def slow_varlen(q, k, v, *, cu_seqlens_q, cu_seqlens_k, softmax_scale, window_size=(-1, -1), **contract):
+    """flash_attn_varlen_func's contract: (tokens, heads, d), causal aligned to the lower right."""
+    assert contract["causal"]
+    out = []
+    for i in range(len(cu_seqlens_q) - 1):
+        a = q[cu_seqlens_q[i] : cu_seqlens_q[i + 1]].transpose(0, 1)
+        b, c = (x[cu_seqlens_k[i] : cu_seqlens_k[i + 1]].transpose(0, 1) for x in (k, v))
+        assert a.shape[1] <= contract["max_seqlen_q"]
+        assert b.shape[1] <= contract["max_seqlen_k"]
+        behind = torch.arange(b.shape[1] - a.shape[1], b.shape[1])[:, None] - torch.arange(b.shape[1])
+        seen = (behind >= 0) & ((behind <= window_size[0]) | (window_size[0] < 0))
+        out.append(
+            F.scaled_dot_product_attention(
+                a, b, c, attn_mask=seen, scale=softmax_scale, enable_gqa=True
+            ).transpose(0, 1)
+        )
+    return torch.cat(out)
+
+
+def test_equals_the_split_attention_with_and_without_a_window():
+    draw = torch.Generator().manual_seed(0)
+    tokens = sum(SEGMENTS.query_sizes)
+    q = torch.randn(1, 4, tokens, 6, generator=draw, dtype=torch.float64)
+    k, v = (torch.randn(1, 2, tokens, 6, generator=draw, dtype=torch.float64) for _ in range(2))
+    for window in (None, 2):
+        options = {"scaling": 0.3, "dropout": 0.0, "softcap": None, "window": window}
+        found = flash_pair_attention(slow_varlen, q, k, v, SEGMENTS, **options)
+        torch.testing.assert_close(found, split_attention(q, k, v, SEGMENTS, **options))
