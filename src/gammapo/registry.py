@@ -34,6 +34,7 @@ LOSSES = {
     "cpo": "gammapo.losses.cpo:SPEC",
     "gamma_simpo": "gammapo.losses.gamma_simpo:SPEC",
     "gamma_dpo": "gammapo.losses.gamma_dpo:SPEC",
+    "margin_simpo": "gammapo.losses.margin_simpo:SPEC",
     "alpha_dpo": "gammapo.losses.alpha_dpo:SPEC",
     "amapo": "gammapo.losses.amapo:SPEC",
     "odpo": "gammapo.losses.odpo:SPEC",
@@ -55,6 +56,8 @@ LOSSES = {
 MARGINS = {
     "fixed": "gammapo.margins.fixed:SPEC",
     "kl_optimal": "gammapo.margins.kl_optimal:SPEC",
+    "score_gap": "gammapo.margins.score_gap:SPEC",
+    "posterior": "gammapo.margins.posterior:SPEC",
 }
 
 NOISE = {
@@ -71,6 +74,8 @@ NOISE = {
 
 GENERATORS: dict[str, str] = {
     "transformers": "gammapo.generation.transformers_backend:TransformersBackend",
+    "vllm": "gammapo.generation.vllm_backend:VllmBackend",
+    "server": "gammapo.generation.server_backend:ServerBackend",
 }
 
 JUDGES: dict[str, str] = {}

@@ -1,5 +1,5 @@
 """Losses over pairs: pure functions of summed log-probs. `create(name, **options)` makes one."""
 
-from gammapo.losses.spec import Loss, LossSpec, create, names, option
+from gammapo.losses.spec import NEEDS, Loss, LossSpec, create, defaults, names, option
 
-__all__ = ["Loss", "LossSpec", "create", "names", "option"]
+__all__ = ["NEEDS", "Loss", "LossSpec", "create", "defaults", "names", "option"]

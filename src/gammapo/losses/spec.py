@@ -88,6 +88,11 @@ class Loss:
     def needs(self) -> frozenset[str]:
         return self.spec.needs
 
+    @property
+    def uses(self) -> frozenset[str]:
+        """Optional needs that these options can make use of; the trainer provides them when it can."""
+        return self.spec.uses - getattr(self.options, "unused", frozenset())
+
     def initial_state(self) -> State:
         """The state before the first batch; empty for a stateless loss."""
         return {} if self.spec.initial_state is None else self.spec.initial_state(self.options)
@@ -119,7 +124,14 @@ def create(name: str, **options: Any) -> Loss:
     Raises:
         InputError: an unknown loss, an unknown option, or an option outside its range.
     """
-    spec: LossSpec = registry.resolve("loss", name)
+    spec = registry.resolve("loss", name)
+    if not isinstance(spec, LossSpec):
+        raise InputError(
+            f"{name!r} is a {type(spec).__name__}",
+            field="loss.name",
+            expected="a gammapo.losses.LossSpec",
+            fix="name the module's LossSpec, such as 'my_module:SPEC'",
+        )
     known = [item.name for item in fields(spec.options)]
     for key in options:
         if key not in known:
@@ -176,8 +188,11 @@ def check_logps(logps: PairLogps, spec: LossSpec) -> None:
 def _in_one_type(logps: PairLogps) -> PairLogps:
     """All tensors in float64 if the chosen log-probs are, else in float32."""
     dtype = torch.float64 if logps.chosen.dtype == torch.float64 else torch.float32
-    given: dict[str, Any] = {item.name: getattr(logps, item.name) for item in fields(logps)}
-    return PairLogps(**{name: None if value is None else value.to(dtype) for name, value in given.items()})
+    cast: dict[str, Any] = {}
+    for item in fields(logps):
+        value = getattr(logps, item.name)
+        cast[item.name] = None if value is None else value.to(dtype)
+    return PairLogps(**cast)
 
 
 def require(condition: bool, name: str, value: Any, expected: str) -> None:

@@ -114,7 +114,9 @@ def _margins_at(
 
 
 def _from_gaps(gaps: Gaps, options: KLOptimalOptions) -> Tensor:
-    return kl_optimal(gaps.reward, options.gamma0, options.tau)
+    """Solved over the recent gaps and these, if there is a window, so that small steps have company."""
+    group = gaps.reward if gaps.window is None else torch.cat([gaps.window.to(gaps.reward), gaps.reward])
+    return kl_optimal(group, options.gamma0, options.tau)[len(group) - len(gaps.reward) :]
 
 
 SPEC = MarginSpec(

@@ -80,7 +80,14 @@ def create(name: str, **options: Any) -> Margin:
     Raises:
         InputError: an unknown margin, an unknown option, or an option outside its range.
     """
-    spec: MarginSpec = registry.resolve("margin", name)
+    spec = registry.resolve("margin", name)
+    if not isinstance(spec, MarginSpec):
+        raise InputError(
+            f"{name!r} is a {type(spec).__name__}",
+            field="margin",
+            expected="a gammapo.margins.MarginSpec",
+            fix="name the module's MarginSpec, such as 'my_module:SPEC'",
+        )
     known = [item.name for item in fields(spec.options)]
     for key in options:
         if key not in known:
