@@ -15,12 +15,15 @@ from gammapo.errors import GammapoError
 
 # verb → module with a function `command`, or a typer app named `app` for a verb with verbs of its own
 VERBS = {
+    "generate": "gammapo.cli.generate",
     "data": "gammapo.cli.data",
+    "audit": "gammapo.cli.audit",
     "corrupt": "gammapo.cli.corrupt",
     "train": "gammapo.cli.train",
     "losses": "gammapo.cli.losses",
     "winrate": "gammapo.cli.winrate",
     "compare": "gammapo.cli.compare",
+    "report": "gammapo.cli.report",
 }
 
 app = typer.Typer(

@@ -1,0 +1,133 @@
+"""Writing `model_outputs.json` so that a killed run goes on where it stood."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from gammapo import files
+from gammapo.errors import InputError
+from gammapo.generation.prompts import PromptItem, PromptSet
+from gammapo.generation.spec import Backend, Progress, Sampling
+from gammapo.types import Generation
+
+
+def write_outputs(
+    prompts: PromptSet,
+    backend: Backend,
+    sampling: Sampling,
+    out: str | Path,
+    *,
+    generator: str | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> list[dict[str, Any]]:
+    """Answer every prompt once; write the answers in AlpacaEval's format, in the order of the prompts.
+
+    Answers go to a side file as they come and are flushed to disk; a later call with the same prompts,
+    model and sampling takes them from there. The side file is removed once `out` is whole.
+
+    Args:
+        out: the outputs file; the side file lies beside it as `.NAME.partial.jsonl`.
+        generator: the name that the answers carry; None takes the backend's.
+        overwrite: replace an existing `out`, and drop a side file of another run.
+
+    Returns:
+        The rows: `dataset`, `instruction`, `output`, `generator`, `finish_reason`, and `messages` where the
+        prompt is more than one user turn.
+
+    Raises:
+        InputError: `out` exists; the side file is another run's; more than one answer a prompt is asked.
+    """
+    out = Path(out)
+    if sampling.n != 1:
+        raise InputError(
+            f"got {sampling.n}", field="n", expected="1: an outputs file holds one answer a prompt"
+        )
+    if not overwrite:
+        files.refuse_existing(out)
+    name = generator or backend.name
+    run = {"prompts": prompts.fingerprint, "model": backend.name, **asdict(sampling)}
+    side = SideFile(out.with_name(f".{out.name}.partial.jsonl"), run, overwrite=overwrite)
+    missing = [index for index in range(len(prompts.items)) if index not in side.answers]
+    known = len(side.answers)
+    with side:
+        backend.generate(
+            [prompts.items[index].messages for index in missing],
+            sampling,
+            progress=(lambda done, _: progress(known + done, len(prompts.items))) if progress else None,
+            on_result=lambda place, answers: side.append(missing[place], answers[0]),
+        )
+    rows = [_row(item, side.answers[index], name) for index, item in enumerate(prompts.items)]
+    files.write_json(out, rows, overwrite=True)
+    side.path.unlink(missing_ok=True)
+    return rows
+
+
+def _row(item: PromptItem, answer: dict[str, Any], generator: str) -> dict[str, Any]:
+    row = {
+        "dataset": item.dataset,
+        "instruction": item.instruction,
+        "output": answer["output"],
+        "generator": generator,
+        "finish_reason": answer["finish_reason"],
+    }
+    if [message.role for message in item.messages] != ["user"]:
+        row["messages"] = [message.as_dict() for message in item.messages]
+    return row
+
+
+class SideFile:
+    """Answers of an unfinished run: a header line that names the run, then a line an answer.
+
+    A line cut by a kill is dropped when the file is read again.
+
+    Raises:
+        InputError: the file is another run's and `overwrite` is off.
+    """
+
+    def __init__(self, path: Path, run: dict[str, Any], *, overwrite: bool = False):
+        self.path = path
+        self.answers: dict[int, dict[str, Any]] = {}
+        whole = _whole_lines(path)
+        if whole and whole[0] != run and not overwrite:
+            changed = sorted(key for key in run if whole[0].get(key) != run[key])
+            raise InputError(
+                f"holds the answers of an unfinished run with other {', '.join(changed)}",
+                file=path,
+                fix="repeat that run's options to finish it, or pass --overwrite to drop its answers",
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if whole and whole[0] == run:
+            self.answers = {line["index"]: line for line in whole[1:]}
+        lines = [run, *self.answers.values()]
+        files.write_jsonl(path, lines)  # without the cut line, so that the next one starts afresh
+
+    def __enter__(self):
+        self._out = self.path.open("a", encoding="utf-8")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._out.close()
+
+    def append(self, index: int, answer: Generation) -> None:
+        line = {"index": index, "output": answer.text, "finish_reason": answer.finish_reason}
+        self.answers[index] = line
+        self._out.write(json.dumps(line) + "\n")
+        self._out.flush()
+        os.fsync(self._out.fileno())
+
+
+def _whole_lines(path: Path) -> list[dict[str, Any]]:
+    if not path.is_file():
+        return []
+    found = []
+    for line in path.read_bytes().split(b"\n")[:-1]:  # what follows the last newline was cut
+        try:
+            found.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return [line for line in found if isinstance(line, dict)]

@@ -1,0 +1,92 @@
+"""Sampling with vLLM's offline engine, on a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gammapo.errors import MissingExtraError
+from gammapo.generation.spec import OnResult, Progress, Prompt, Sampling
+from gammapo.generation.stops import stop_ids
+from gammapo.types import Generation
+
+
+class VllmBackend:
+    """Answers of a model that vLLM loads into this process.
+
+    Prompts are turned into token ids here, as for every other backend, so that the chat template is
+    applied once and there is exactly one BOS.
+
+    Args:
+        model: folder or hub id.
+        chunk: prompts handed to the engine at once; results and progress come after each.
+        tensor_parallel_size, gpu_memory_utilization, dtype, max_model_len: vLLM's own.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str | Path,
+        chunk: int = 1024,
+        tensor_parallel_size: int = 1,
+        gpu_memory_utilization: float = 0.9,
+        dtype: str = "auto",
+        max_model_len: int | None = None,
+    ):
+        try:
+            import vllm
+        except ImportError as error:
+            raise MissingExtraError("vllm", "vllm", "the backend vllm") from error
+        from gammapo import models
+
+        self.name = str(model)
+        self.chunk = max(1, chunk)
+        path = models.resolve(model)
+        self.tokenizer = models.load_tokenizer(path)
+        self._sampling_params = vllm.SamplingParams
+        self.engine = vllm.LLM(
+            model=path,
+            tensor_parallel_size=tensor_parallel_size,
+            gpu_memory_utilization=gpu_memory_utilization,
+            dtype=dtype,  # pyright: ignore[reportArgumentType]
+            max_model_len=max_model_len,
+        )
+
+    def generate(
+        self,
+        prompts: Sequence[Prompt],
+        sampling: Sampling,
+        *,
+        progress: Progress | None = None,
+        on_result: OnResult | None = None,
+    ) -> list[list[Generation]]:
+        """See `Backend.generate`."""
+        from gammapo.data import encode_prompt
+
+        params = self._sampling_params(
+            n=sampling.n,
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            max_tokens=sampling.max_new_tokens,
+            seed=sampling.seed,
+            stop_token_ids=sorted(stop_ids(self.tokenizer)),
+        )
+        answers: list[list[Generation]] = []
+        for start in range(0, len(prompts), self.chunk):
+            part = prompts[start : start + self.chunk]
+            ids = [{"prompt_token_ids": encode_prompt(self.tokenizer, prompt)} for prompt in part]
+            for offset, result in enumerate(self.engine.generate(ids, params, use_tqdm=False)):
+                answers.append([_generation(output) for output in result.outputs])
+                if on_result:
+                    on_result(start + offset, answers[-1])
+            if progress:
+                progress(len(answers) * sampling.n, len(prompts) * sampling.n)
+        return answers
+
+
+def _generation(output) -> Generation:
+    return Generation(
+        text=output.text,
+        token_ids=tuple(output.token_ids),
+        finish_reason="length" if output.finish_reason == "length" else "stop",
+    )

@@ -1,0 +1,56 @@
+"""The verb, as a user calls it."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from gammapo.cli.app import app, main
+
+
+@pytest.fixture
+def prompts(tmp_path):
+    path = tmp_path / "set.json"
+    path.write_text(json.dumps([{"dataset": "d", "instruction": text} for text in ("yes", "a river", "no")]))
+    return path
+
+
+def test_generate_then_check(prompts, tiny_model_dir, tmp_path):
+    out = tmp_path / "outputs.json"
+    base = ["generate", "--prompts", str(prompts)]
+    made = CliRunner().invoke(
+        app,
+        [*base, "--model", str(tiny_model_dir), "-o", str(out), "--max-new-tokens", "4", "--format", "json"],
+    )
+    assert made.exit_code == 0, made.output
+    summary = json.loads(made.stdout)
+    rows = json.loads(out.read_text())
+    assert summary["answers"] == 3
+    assert summary["cut"] == sum(row["finish_reason"] == "length" for row in rows)
+    good = CliRunner().invoke(app, [*base, "--check", str(out)])
+    assert good.exit_code == 0
+    assert "whole and in order" in good.stdout
+    out.write_text(json.dumps(rows[::-1]))
+    bad = CliRunner().invoke(app, [*base, "--check", str(out), "--format", "json"])
+    assert bad.exit_code == 2
+    assert json.loads(bad.stdout)["good"] is False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--model", "smollm2"], "-o: is missing"),
+        (["-o", "x.json"], "--model: is missing"),
+        (["-o", "x.json", "--model", "./no-such-folder"], "no such model folder"),
+        (["-o", "x.json", "--model", "m", "--temperature", "-1"], "temperature: got -1"),
+        (["-o", "x.json", "--model", "m", "--backend", "nothing"], "unknown generator 'nothing'"),
+        (["-o", "x.json", "--model", "m@nowhere", "--backend", "server"], "url: got 'nowhere'"),
+    ],
+)
+def test_bad_usage_exits_2_and_says_what(prompts, arguments, said, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["gammapo", "generate", "--prompts", str(prompts), *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 2
+    assert said in capsys.readouterr().err

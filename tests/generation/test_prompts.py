@@ -1,0 +1,84 @@
+"""Sets of prompts from every source, and what is wrong with bad ones."""
+
+import json
+
+import pytest
+
+from gammapo.errors import InputError
+from gammapo.generation import load_prompts
+from gammapo.types import Message
+
+
+def test_lines(tmp_path):
+    path = tmp_path / "mine.txt"
+    path.write_text("first\n\n  second \n", encoding="utf-8")
+    items = load_prompts(path).items
+    assert [item.instruction for item in items] == ["first", "second"]
+    assert items[0].messages == (Message(role="user", content="first"),)
+    assert items[0].dataset == "mine"
+
+
+@pytest.mark.parametrize("lines", [False, True])
+def test_instructions_keep_order_number_and_dataset(tmp_path, lines):
+    rows = [{"dataset": "d1", "instruction": "b"}, {"dataset": "d2", "instruction": "a", "output": "x"}] * 2
+    path = tmp_path / "set.json"
+    path.write_text("\n".join(map(json.dumps, rows)) if lines else json.dumps(rows))
+    items = load_prompts(path).items
+    assert [(item.instruction, item.dataset) for item in items] == [("b", "d1"), ("a", "d2")] * 2
+    assert len(load_prompts(path, limit=3).items) == 3
+
+
+def test_pairs_with_many_turns(tmp_path):
+    turns = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Hi"},
+    ]
+    path = tmp_path / "pairs.jsonl"
+    rows = [
+        {
+            "prompt": turns,
+            "chosen": [{"role": "assistant", "content": "a"}],
+            "rejected": [{"role": "assistant", "content": "b"}],
+        },
+        {
+            "prompt": turns[1:],
+            "chosen": [{"role": "assistant", "content": "c"}],
+            "rejected": [{"role": "assistant", "content": "d"}],
+        },
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    first, second = load_prompts(path).items
+    assert first.instruction == "System: Be brief.\n\nUser: Hi"
+    assert [message.role for message in first.messages] == ["system", "user"]
+    assert (second.instruction, second.dataset) == ("Hi", "pairs")
+
+
+def test_the_alpaca_eval_set(shared_data):
+    prompts = load_prompts(shared_data / "alpaca_eval" / "reference_outputs_gpt4_1106_preview.json.gz")
+    assert len(prompts.items) == 805
+    assert prompts.items[0].dataset == "helpful_base"
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ('[{"instruction": "a"}, {"instruction": ""}]', ":2: instruction: got ''"),
+        ('[{"instruction": "a"}, {"text": "b"}]', ":2: instruction: the row has no instruction"),
+        ('{"instruction": "a"}\n{"instruction": \n', ":2: not valid JSON"),
+        ('[{"instruction": "a", "messages": ["x"]}]', ":1: messages: not a message list"),
+    ],
+)
+def test_bad_rows_are_named(tmp_path, content, problem):
+    path = tmp_path / "set.json"
+    path.write_text(content)
+    with pytest.raises(InputError) as error:
+        load_prompts(path)
+    assert f"{path}{problem}" in str(error.value)
+
+
+def test_an_empty_set_and_a_missing_file(tmp_path):
+    (tmp_path / "none.txt").write_text("\n")
+    with pytest.raises(InputError, match="holds no prompt"):
+        load_prompts(tmp_path / "none.txt")
+    with pytest.raises(InputError):
+        load_prompts(tmp_path / "absent.json")
