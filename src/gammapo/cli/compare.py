@@ -17,6 +17,9 @@ class Metric(StrEnum):
 
 def command(
     files: list[Path] = typer.Argument(help="Two or more files of judgements against one reference."),
+    arena: bool = typer.Option(
+        False, help="The files hold models judged against each other: Bradley-Terry ratings on one scale."
+    ),
     metric: Metric = typer.Option(Metric.lc, help="lc: length-controlled win rate; wr: raw win rate."),
     format: Format = typer.Option(Format.table, help="json prints one object."),
     bootstrap: int = typer.Option(1000, min=100, help="Paired resamples."),
@@ -45,6 +48,9 @@ def command(
             )
         if not overwrite:
             refuse_existing(output)
+    if arena:
+        _arena(files, bootstrap, seed, format, output, overwrite)
+        return
     options = Options(bootstrap=bootstrap, seed=seed, allow=tuple(allow), tables=tables_from(tables))
     result = compare([read_annotations(file) for file in files], metric=metric.value, options=options)
     if format is Format.json:
@@ -75,3 +81,33 @@ def _print(result) -> None:
     for verdict in result.verdicts:
         p = f"p = {verdict.p_holm:.2g}" if verdict.p_holm >= 0.001 else "p < 0.001"
         print(f"{verdict.sentence}; {p} (Holm)")
+
+
+def _arena(files, bootstrap: int, seed: int, format: Format, output: Path | None, overwrite: bool) -> None:
+    from gammapo.cli.console import print_json, stderr
+    from gammapo.evaluation.annotations import read_annotations
+    from gammapo.evaluation.arena import ratings
+    from gammapo.evaluation.chart import interval_lines
+    from gammapo.evaluation.page import arena_page, arena_points, arena_svg
+    from gammapo.files import write_text
+
+    found = ratings([read_annotations(file) for file in files], n_bootstrap=bootstrap, seed=seed)
+    if format is Format.json:
+        print_json(
+            [
+                {
+                    "generator": rating.name,
+                    "rating": rating.interval.estimate,
+                    "ci95": [rating.interval.low, rating.interval.high],
+                    "n_comparisons": rating.n_comparisons,
+                }
+                for rating in found
+            ]
+        )
+    else:
+        print("Bradley-Terry ratings in Elo points, mean 0, 95 % intervals\n")
+        print("\n".join(interval_lines(arena_points(found))))
+    if output is not None:
+        page = arena_svg(found) if output.suffix == ".svg" else arena_page(found)
+        write_text(output, page, overwrite=overwrite)
+        stderr.print(f"wrote {output}", markup=False)

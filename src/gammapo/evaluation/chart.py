@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 INK, MUTED, GRID, BAR, DOUBT = "#1f2430", "#6b7280", "#e5e7eb", "#3b6ea5", "#b45309"
+STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)  # between ticks
 ROW, LEFT, RIGHT, TOP = 30, 250, 84, 34
 
 
@@ -54,7 +55,7 @@ def interval_svg(points: Sequence[Point], *, title: str, width: int = 820, axis:
             f'stroke="{colour}" stroke-width="3" stroke-linecap="round" opacity="0.55"/>'
             f'<circle cx="{x(point.estimate):.1f}" cy="{y:.1f}" r="5" fill="{colour}"/>'
             f'<text x="{width - RIGHT + 12}" y="{y + 4:.1f}" fill="{INK}">{point.estimate:.1f}'
-            f'<tspan fill="{MUTED}" font-size="11"> ±{(point.high - point.low) / 2:.1f}</tspan></text>'
+            f'<tspan dx="4" fill="{MUTED}" font-size="11">±{(point.high - point.low) / 2:.1f}</tspan></text>'
         )
     parts.append(
         f'<text x="{LEFT + plot / 2:.1f}" y="{bottom + 36}" fill="{MUTED}" text-anchor="middle">'
@@ -88,7 +89,7 @@ def _scale(points: Sequence[Point]) -> tuple[float, float, list[float]]:
     """Ends of the axis and its ticks, at a round step, covering every interval."""
     low, high = min(point.low for point in points), max(point.high for point in points)
     span = max(high - low, 1e-9)
-    step = next(s for s in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 1000) if span / s <= 8 or s == 1000)
+    step = next(s for s in STEPS if span / s <= 8 or s == STEPS[-1])
     first = step * int(low // step)
     last = step * -int(-high // step)
     last = last if last > first else first + step

@@ -175,6 +175,8 @@ def _control(
         join="position" if options.leaderboard_compatible else "instruction",
         tables=tables,
     )
+    if difficulty is not None:
+        notes.append("difficulty is estimated from the other files given, not official")
     return lc, [*notes, *lc.warnings]
 
 

@@ -12,7 +12,6 @@ of two gamed versions of it (weight 0.1, no offset) keep the length coefficient 
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -22,71 +21,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from gammapo.errors import InputError
 from gammapo.evaluation import glm
+from gammapo.evaluation.length_problem import GRID, Problem, choose_penalty
 from gammapo.evaluation.tables import LengthTables, packaged_tables
 from gammapo.evaluation.winrate import as_scores
 
 Array = NDArray[np.float64]
 
-GRID = np.logspace(-4, 4, 10)  # the candidates for C; λ = 1/C
-FOLDS = 5
-GAMED_WEIGHT = 0.1  # of a gamed row, relative to a judged row
 FEWEST = 10  # judged rows below which no length coefficient can be estimated
 REFERENCE_MATCH = 0.95  # share of known reference lengths from which the reference counts as the official one
-
-
-@dataclass(frozen=True, kw_only=True)
-class Problem:
-    """The regression of one model: (n,) arrays of scores (NaN unjudged), length gaps and difficulties.
-
-    `difficulty` is None where it is not known. `tables` holds the gamed rows, None to leave them out.
-    """
-
-    scores: Array
-    length_gaps: Array
-    difficulty: Array | None
-    tables: LengthTables | None
-
-    @property
-    def n_rows(self) -> int:
-        return len(self.scores)
-
-    def penalty(self, C: float) -> Array:
-        """λ per coefficient. On own sets the offset is all but free, so that LC is not pulled towards 50."""
-        size = 2 if self.difficulty is None else 3
-        penalty = np.full(size, 1 / C)
-        if self.tables is None:
-            penalty[-1] = 1 / GRID[-1]
-        return penalty
-
-    def blocks(self, counts: Array) -> list[glm.Rows]:
-        """Judged rows weighted by `counts` (B, n), then the gamed rows at their fixed weight."""
-        judged = ~np.isnan(self.scores)
-        weights = counts * judged
-        columns = [_squashed(self.length_gaps, counts)]
-        if self.difficulty is not None:
-            columns.append(self.difficulty)
-        columns.append(np.ones(self.n_rows))
-        rows = [glm.Rows(columns=tuple(columns), targets=np.where(judged, self.scores, 0.5), weights=weights)]
-        if self.tables is not None and self.difficulty is not None:
-            size = len(self.tables.gamed_preference)
-            rows.append(
-                glm.Rows(
-                    columns=(
-                        np.tanh(self.tables.gamed_length_gap),
-                        self.tables.gamed_difficulty,
-                        np.zeros(size),
-                    ),
-                    targets=self.tables.gamed_preference,
-                    weights=np.full(size, GAMED_WEIGHT),
-                )
-            )
-        return rows
-
-    def at_equal_length(self, coefficients: Array) -> Array:
-        """Predicted preference (B, n) in [0, 1] with the length gap set to zero."""
-        if self.difficulty is None:
-            return glm.sigmoid(np.broadcast_to(coefficients[:, -1:], (len(coefficients), self.n_rows)))
-        return glm.sigmoid(coefficients[:, 1:2] * self.difficulty + coefficients[:, -1:])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +63,7 @@ class LengthControlled:
 
     def replicate(self, counts: Array) -> Array:
         """LC of each resample, the regression refitted at the chosen C; `counts` (B, n). Returns (B,)."""
-        if _is_self_comparison(self.problem):
+        if self.problem.is_self_comparison:
             return np.full(len(counts), 50.0)
         start = np.array(list(self.weights.values()))
         parts = []
@@ -188,11 +130,11 @@ def length_controlled(
         difficulty=known,
         tables=official if gamed == "auto" else None,
     )
-    if _is_self_comparison(problem):
+    if problem.is_self_comparison:
         return _result(problem, np.zeros((1, 2 if known is None else 3)), GRID[-1], source, notes)
-    C, edge = _choose_penalty(problem)
+    C = choose_penalty(problem)
     coefficients = glm.fit(problem.blocks(np.ones((1, len(scores)))), problem.penalty(C))
-    notes = [*notes, *edge, *_doubts(problem, coefficients)]
+    notes = [*notes, *_doubts(problem, coefficients, C)]
     return _result(problem, coefficients, C, source, notes)
 
 
@@ -277,59 +219,11 @@ def _difficulty(
     return tables.difficulty[places], "official", None, [other]
 
 
-def _squashed(gaps: Array, counts: Array) -> Array:
-    """tanh(d / sd(d)) with the sample deviation (ddof 1) of each resample: (B, n), or (n,) for one fit."""
-    total = counts.sum(axis=1)
-    mean = counts @ gaps / total
-    variance = (counts @ gaps**2 / total - mean**2) * total / np.maximum(total - 1, 1)
-    scale = np.sqrt(np.maximum(variance, 0))
-    # equal gaps everywhere leave a deviation of rounding noise; the term then carries nothing
-    usable = scale > 1e-9 * max(1.0, float(np.abs(gaps).max(initial=0)))
-    inverse = np.where(usable, 1 / np.where(usable, scale, 1), 0)
-    squashed = np.tanh(inverse[:, None] * gaps)
-    return squashed[0] if len(counts) == 1 else squashed
-
-
-def _is_self_comparison(problem: Problem) -> bool:
-    judged = problem.scores[~np.isnan(problem.scores)]
-    return bool((problem.length_gaps == 0).all() and (judged == 0.5).all())
-
-
-def _choose_penalty(problem: Problem) -> tuple[float, list[str]]:
-    """The C of the best mean weighted log-likelihood over five folds.
-
-    The folds are those of a grouped five-fold split with equal groups: dealt from the last row backwards,
-    gamed rows first and judged rows after them. Length gaps are scaled once, over all rows.
-    """
-    judged = np.flatnonzero(~np.isnan(problem.scores))
-    blocks = problem.blocks(np.ones((1, problem.n_rows)))
-    own = glm.take(blocks[0], judged)
-    ordered = [*blocks[1:], own]  # gamed rows come first
-    total = sum(len(block.targets) for block in ordered)
-    fold = (total - 1 - np.arange(total)) % FOLDS
-    starts = np.cumsum([0] + [len(block.targets) for block in ordered])
-    held = [fold[a:b] == np.arange(FOLDS)[:, None] for a, b in itertools.pairwise(starts)]
-    training = [
-        glm.Rows(columns=b.columns, targets=b.targets, weights=b.weights * ~h)
-        for b, h in zip(ordered, held, strict=True)
-    ]
-    sizes = np.bincount(fold, minlength=FOLDS)
-    w = np.zeros((FOLDS, len(own.columns)))
-    quality = []
-    for C in GRID:  # each fit starts from the one before it, as the penalty loosens
-        w = glm.fit(training, problem.penalty(C), replicates=FOLDS, start=w)
-        gains = [(glm.log_likelihood(b, w) * h).sum(axis=1) for b, h in zip(ordered, held, strict=True)]
-        quality.append(np.mean(sum(gains) / sizes))
-    best = int(np.argmax(quality))
-    strict = (
-        ["cross-validation chose the strongest penalty: length explains nothing here"] if best == 0 else []
-    )
-    return float(GRID[best]), strict
-
-
-def _doubts(problem: Problem, coefficients: Array) -> list[str]:
+def _doubts(problem: Problem, coefficients: Array, C: float) -> list[str]:
     """Where the number rests on more than the data can carry."""
     notes = []
+    if C <= GRID[0]:
+        notes.append("cross-validation chose the strongest penalty: length explains nothing here")
     judged = ~np.isnan(problem.scores)
     raw = 100 * problem.scores[judged].mean()
     lc = 100 * problem.at_equal_length(coefficients)[0].mean()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from gammapo.evaluation.arena import Rating
 from gammapo.evaluation.bootstrap import Interval
 from gammapo.evaluation.chart import Point, interval_svg
 from gammapo.evaluation.comparison import NAMES, Comparison
@@ -71,6 +72,29 @@ def comparison_svg(comparison: Comparison) -> str:
 
 def comparison_points(comparison: Comparison) -> list[Point]:
     return [_point(s.name, s.interval, bool(s.warnings)) for s in comparison.standings]
+
+
+def arena_points(found: Sequence[Rating]) -> list[Point]:
+    return [_point(rating.name, rating.interval, False) for rating in found]
+
+
+def arena_svg(found: Sequence[Rating]) -> str:
+    return interval_svg(arena_points(found), title="Rating, 95 % intervals", axis="Elo points, mean 0")
+
+
+def arena_page(found: Sequence[Rating]) -> str:
+    """Bradley-Terry ratings as a chart and a table."""
+    rows = "".join(
+        f'<tr><td>{escape(r.name)}</td><td class="n">{_cell(r.interval.estimate, r.interval)}</td>'
+        f'<td class="n">{r.n_comparisons}</td></tr>'
+        for r in found
+    )
+    return _page(
+        "Arena",
+        "Bradley-Terry ratings in Elo points; 100 points more win about 64 % of comparisons",
+        arena_svg(found) + '<h2>Table</h2><table><thead><tr><th>model</th><th class="n">rating</th>'
+        f'<th class="n">comparisons</th></tr></thead><tbody>{rows}</tbody></table>',
+    )
 
 
 def _point(label: str, interval: Interval, doubtful: bool) -> Point:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gammapo.evaluation.glm import sigmoid
-from gammapo.evaluation.length_control import GAMED_WEIGHT, GRID
+from gammapo.evaluation.length_problem import GAMED_WEIGHT, GRID
 
 Array = NDArray[np.float64]
 

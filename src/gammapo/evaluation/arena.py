@@ -1,0 +1,178 @@
+"""Models judged against each other: one pair head to head, or many pairs on one scale.
+
+Bradley-Terry (1952) gives each model a strength θ with P(a beats b) = σ(θ_a − θ_b). A graded preference
+enters as a soft label. Ratings are in Elo points, 400·θ/ln 10, with the mean of all models at 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gammapo.errors import InputError
+from gammapo.evaluation import glm
+from gammapo.evaluation.annotations import Annotations
+from gammapo.evaluation.bootstrap import Difference, Interval, as_difference, bootstrap_ci, draw, percentile
+from gammapo.evaluation.evaluate import Evaluation, Options, evaluate
+
+Array = NDArray[np.float64]
+ELO = 400 / np.log(10)
+WEAK = 1e-4  # keeps a model that won everything at a finite rating
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadToHead:
+    """`evaluation.generator` against `evaluation.reference`; `edge` is its win rate less 50, in points."""
+
+    evaluation: Evaluation
+    edge: Difference
+
+    @property
+    def sentence(self) -> str:
+        model, other = self.evaluation.generator, self.evaluation.reference
+        low, high = 50 + self.edge.low, 50 + self.edge.high
+        total = self.evaluation.win_rate.n_total
+        numbers = f"{50 + self.edge.estimate:.1f} % of {total} (95 %: {low:.1f} to {high:.1f})"
+        if self.edge.p_value >= 0.05:
+            return f"{model} cannot be told from {other}: it wins {numbers}"
+        if self.edge.estimate > 0:
+            return f"{model} beats {other}: it wins {numbers}"
+        return f"{model} loses to {other}: it wins {numbers}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rating:
+    """One model's rating in Elo points, relative to the mean of all models, and its number of comparisons."""
+
+    name: str
+    interval: Interval
+    n_comparisons: int
+
+
+def head_to_head(
+    annotations: Annotations, *, swapped: Annotations | None = None, options: Options | None = None
+) -> HeadToHead:
+    """One model against another, from judgements with output_2 from the first and output_1 from the second.
+
+    Args:
+        swapped: the same comparisons judged with the outputs in the other order; both are averaged, so
+            that a judge's liking for one place cancels.
+    """
+    options = options or Options()
+    file = annotations if swapped is None else both_orders(annotations, swapped)
+    result = evaluate(file, options)
+    interval = bootstrap_ci(
+        result.win_rate, n_bootstrap=max(options.bootstrap, 100), seed=options.seed, groups=file.instructions
+    )
+    edge = replace(interval, estimate=interval.estimate - 50, low=interval.low - 50, high=interval.high - 50)
+    return HeadToHead(evaluation=result, edge=as_difference(edge))
+
+
+def both_orders(forward: Annotations, backward: Annotations) -> Annotations:
+    """Each comparison's preference averaged over the two orders of its outputs; NaN unless both are judged.
+
+    Raises:
+        InputError: the second file's sides are not the first's swapped, or its instructions differ.
+    """
+    rows = {text: row for row, text in enumerate(backward.instructions)}
+    if (backward.generator, backward.reference) != (forward.reference, forward.generator):
+        raise InputError(
+            f"judges {backward.generator!r} against {backward.reference!r}",
+            file=backward.origin,
+            expected=f"{forward.reference!r} against {forward.generator!r}, the other order",
+        )
+    if len(rows) != len(backward) or set(rows) != set(forward.instructions) or len(rows) != len(forward):
+        raise InputError(
+            "the instructions differ from the other order's, or repeat",
+            file=backward.origin,
+            field="instruction",
+            expected=f"the {len(forward)} instructions of {forward.origin}, each once",
+        )
+    order = [rows[text] for text in forward.instructions]
+    return replace(forward, preferences=(forward.preferences + 3 - backward.preferences[order]) / 2)
+
+
+def ratings(files: Sequence[Annotations], *, n_bootstrap: int = 1000, seed: int = 0) -> list[Rating]:
+    """Bradley-Terry ratings of every model in the files, best first, with intervals over instructions.
+
+    A file may hold any pairs of models, also several. Instructions are what is resampled: all comparisons
+    on one instruction are drawn together.
+
+    Raises:
+        InputError: nothing judged, a preference outside [1, 2], or models that no chain of comparisons
+            connects.
+    """
+    one = [text for file in files for text in file.references]
+    two = [text for file in files for text in file.generators]
+    instructions = [text for file in files for text in file.instructions]
+    scores = np.concatenate([file.preferences for file in files]) - 1
+    for file in files:
+        if file.invalid:
+            raise InputError(
+                f"{len(file.invalid)} preferences lie outside [1, 2]",
+                file=file.origin,
+                line=file.invalid[0] + 1,
+            )
+    judged = np.isfinite(scores) & np.array([a != b for a, b in zip(one, two, strict=True)])
+    names = sorted({name for name, is_judged in zip(one + two, [*judged, *judged], strict=True) if is_judged})
+    place = {name: i for i, name in enumerate(names)}
+    kept = np.flatnonzero(judged)
+    first = np.array([place[two[row]] for row in kept], dtype=np.int64)
+    second = np.array([place[one[row]] for row in kept], dtype=np.int64)
+    _check_connected(names, first, second)
+    counts, units = draw(
+        len(kept), n_bootstrap=n_bootstrap, seed=seed, groups=[instructions[row] for row in kept]
+    )
+    everything = np.concatenate([np.ones((1, len(kept))), counts])
+    strengths = ELO * _bradley_terry(len(names), first, second, scores[kept], everything)
+    games = np.bincount(first, minlength=len(names)) + np.bincount(second, minlength=len(names))
+    found = [
+        Rating(
+            name=name,
+            interval=percentile(float(strengths[0, i]), strengths[1:, i], units),
+            n_comparisons=int(games[i]),
+        )
+        for i, name in enumerate(names)
+    ]
+    return sorted(found, key=lambda rating: -rating.interval.estimate)
+
+
+def _bradley_terry(
+    models: int, first: NDArray[np.int64], second: NDArray[np.int64], scores: Array, counts: Array
+) -> Array:
+    """Strengths (B, K), mean 0. The likelihood sees only each pair's total score, so rows shrink to pairs."""
+    pairs, member = np.unique(first * models + second, return_inverse=True)
+    indicator = (member[:, None] == np.arange(len(pairs))).astype(np.float64)
+    won = (counts * scores) @ indicator
+    lost = (counts * (1 - scores)) @ indicator
+    signs = np.zeros((models, len(pairs)))
+    signs[pairs // models, np.arange(len(pairs))] += 1
+    signs[pairs % models, np.arange(len(pairs))] -= 1
+    rows = glm.Rows(
+        columns=tuple(np.concatenate([sign, sign]) for sign in signs[1:]),
+        targets=np.repeat([1.0, 0.0], len(pairs)),
+        weights=np.concatenate([won, lost], axis=1),
+    )
+    # the first model is held at 0: only differences matter
+    free = glm.fit([rows], np.full(models - 1, WEAK), replicates=len(counts), tolerance=1e-6)
+    strengths = np.concatenate([np.zeros((len(counts), 1)), free], axis=1)
+    return strengths - strengths.mean(axis=1, keepdims=True)
+
+
+def _check_connected(names: list[str], first: NDArray[np.int64], second: NDArray[np.int64]) -> None:
+    if not names:
+        raise InputError("no comparison is judged", expected="at least one")
+    reached, frontier = {0}, {0}
+    edges = set(zip(first.tolist(), second.tolist(), strict=True))
+    while frontier:
+        frontier = {b for a, b in edges | {(b, a) for a, b in edges} if a in frontier} - reached
+        reached |= frontier
+    if len(reached) < len(names):
+        apart = ", ".join(name for i, name in enumerate(names) if i not in reached)
+        raise InputError(
+            f"no chain of comparisons leads from {names[0]} to {apart}",
+            expected="models that were judged against each other, directly or through others",
+        )

@@ -1,0 +1,97 @@
+import gzip
+import json
+
+import numpy as np
+import pytest
+
+from gammapo import evaluation
+from gammapo.errors import InputError
+from gammapo.types import Judgement
+
+
+def test_plain_zipped_and_line_files_read_alike(own_rows, tmp_path):
+    rows = own_rows(5)
+    plain, zipped, lines = (tmp_path / name for name in ("a.json", "a.json.gz", "a.jsonl"))
+    plain.write_text(json.dumps(rows))
+    zipped.write_bytes(gzip.compress(json.dumps(rows).encode()))
+    lines.write_text("\n".join(json.dumps(row) for row in rows))
+    read = [evaluation.read_annotations(path) for path in (plain, zipped, lines)]
+    assert read[0].instructions == read[1].instructions == read[2].instructions
+    assert read[0].generator == "ours"
+    assert read[0].reference == "base"
+    assert read[0].model_lengths.tolist() == [len(row["output_2"]) for row in rows]
+
+
+def test_nulls_become_nan_and_zero_a_draw(own_rows, make_file):
+    rows = own_rows(3)
+    rows[0]["preference"], rows[1]["preference"] = None, 0
+    read = evaluation.read_annotations(make_file(rows))
+    assert np.isnan(read.preferences[0])
+    assert read.preferences[1] == 1.5
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"preference": "1.5"}, "preference: the column is a str"),
+        ({"preference": True}, "preference: the column is a bool"),
+        ({"output_2": None}, "output_2: the column is a NoneType"),
+        ({"instruction": 3}, "instruction: the column is a int"),
+    ],
+)
+def test_a_wrong_cell_is_named_with_row_and_column(own_rows, make_file, change, message):
+    rows = own_rows(3)
+    rows[1].update(change)
+    path = make_file(rows)
+    with pytest.raises(InputError, match=message) as caught:
+        evaluation.read_annotations(path)
+    assert str(caught.value).startswith(f"{path}:2: ")
+
+
+def test_a_missing_column_is_named(own_rows, make_file):
+    rows = own_rows(2)
+    del rows[0]["preference"], rows[1]["generator_1"]
+    with pytest.raises(InputError, match="1: preference: the column is missing"):
+        evaluation.read_annotations(make_file(rows))
+    with pytest.raises(InputError, match="1: generator_1: the column is missing"):
+        evaluation.read_annotations(make_file(rows[1:]))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "holds no rows"),
+        ("[]", "holds no rows"),
+        ("3", "holds a int"),
+        ('["a"]', "1: a row is a str"),
+        ('[{"instruction": ', "not valid JSON"),
+        ('{"a": 1}\n{"a": ', "2: not valid JSON"),
+        ('{"a": 1}', "holds a dict"),
+    ],
+)
+def test_what_is_no_judgement_file_is_refused(tmp_path, text, message):
+    path = tmp_path / "bad.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        evaluation.read_annotations(path)
+
+
+def test_broken_bytes_are_refused(tmp_path):
+    cut = tmp_path / "cut.json.gz"
+    cut.write_bytes(gzip.compress(bytes(range(256)) * 20)[:-20])
+    latin = tmp_path / "latin.json"
+    latin.write_bytes('["é"]'.encode("latin-1"))
+    for path in (cut, latin):
+        with pytest.raises(InputError, match="cannot be read as text"):
+            evaluation.read_annotations(path)
+    with pytest.raises(InputError, match="no such file"):
+        evaluation.read_annotations(tmp_path / "nowhere.json")
+
+
+def test_judgements_in_memory_are_the_same_thing():
+    judgement = Judgement(
+        instruction="q", output_1="a", output_2="bb", generator_1="base", generator_2="ours", preference=None
+    )
+    read = evaluation.from_judgements([judgement])
+    assert (read.outputs, read.generator, len(read)) == (("bb",), "ours", 1)
+    assert np.isnan(read.preferences[0])
