@@ -1,0 +1,95 @@
+"""The audit's pictures as SVG text, drawn by altair without any network."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+from gammapo.audit.findings import Finding
+from gammapo.audit.labels import LengthBias
+from gammapo.types import PreferencePair
+
+INK, ACCENT, QUIET = "#1f2933", "#2563a8", "#9aa5b1"
+
+
+def svg(chart: Any) -> str:
+    """An altair chart as SVG text, in the audit's style."""
+    import vl_convert
+
+    styled = chart.configure_axis(
+        labelColor=INK, titleColor=INK, gridColor="#e4e7eb", domainColor=QUIET, titleFontWeight="normal"
+    ).configure_view(stroke=None)
+    styled = styled.configure(font="system-ui, sans-serif", background="transparent")
+    return vl_convert.vegalite_to_svg(styled.to_json())
+
+
+def findings_chart(findings: Sequence[Finding], pairs: int) -> str:
+    """How many pairs each check names, in per cent of the pairs."""
+    rows = [
+        {"check": one.title, "share": one.pairs / max(pairs, 1), "label": f"{one.pairs}"}
+        for one in findings
+        if not one.skipped and one.name != "length_bias"
+    ]
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        y=alt.Y("check:N", sort=None, title=None, axis=alt.Axis(labelLimit=320, ticks=False, domain=False)),
+        x=alt.X("share:Q", title="share of the pairs", axis=alt.Axis(format="%")),
+    )
+    labels = base.mark_text(align="left", dx=4, color=INK).encode(text="label:N")
+    return svg((base.mark_bar(color=ACCENT, height=14) + labels).properties(width=460))
+
+
+def length_bias_chart(bias: LengthBias) -> str:
+    """How often the longer answer is chosen, by how much longer it is, with 95 % intervals."""
+    edges = ["1", *(f"{ratio:g}" for ratio in bias.ratio[:-1])]
+    names = [f"{low}–{high}" for low, high in itertools.pairwise(edges)] + [f"over {edges[-1]}"]
+    rows = [
+        {"ratio": name, "share": share, "low": low, "high": high, "pairs": count}
+        for name, share, low, high, count in zip(
+            names, bias.share, bias.low, bias.high, bias.count, strict=True
+        )
+        if count
+    ]
+    x = alt.X("ratio:N", sort=None, title="longer answer ÷ shorter (characters)", axis=alt.Axis(labelAngle=0))
+    y = alt.Y("share:Q", title="longer one chosen", axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1]))
+    base = alt.Chart(alt.Data(values=rows))
+    even = alt.Chart(alt.Data(values=[{"y": 0.5}])).mark_rule(color=QUIET, strokeDash=[4, 3]).encode(y="y:Q")
+    bars = base.mark_rule(color=ACCENT, strokeWidth=2).encode(x=x, y=alt.Y("low:Q", title=""), y2="high:Q")
+    points = base.mark_point(color=ACCENT, filled=True, size=60, opacity=1).encode(x=x, y=y)
+    return svg((even + bars + points).properties(width=460, height=220))
+
+
+def lengths_chart(pairs: Sequence[PreferencePair]) -> str:
+    """Histograms of the answers' lengths, chosen and rejected on one logarithmic axis."""
+    import numpy as np
+
+    sides = {
+        "chosen": np.array([len(pair.chosen) for pair in pairs]),
+        "rejected": np.array([len(pair.rejected) for pair in pairs]),
+    }
+    edges = np.geomspace(1, max(values.max() for values in sides.values()) + 1, 40)
+    middles = np.sqrt(edges[:-1] * edges[1:])
+    rows = [
+        {"side": side, "characters": float(middle), "pairs": int(count)}
+        for side, values in sides.items()
+        for middle, count in zip(middles, np.histogram(values, edges)[0], strict=True)
+    ]
+    chart = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_line(interpolate="step", strokeWidth=2)
+        .encode(
+            x=alt.X(
+                "characters:Q", title="characters", scale=alt.Scale(type="log"), axis=alt.Axis(grid=False)
+            ),
+            y=alt.Y("pairs:Q", title="answers"),
+            color=alt.Color(
+                "side:N",
+                title=None,
+                scale=alt.Scale(domain=["chosen", "rejected"], range=[ACCENT, "#c2541b"]),
+                legend=alt.Legend(orient="top"),
+            ),
+        )
+    )
+    return svg(chart.properties(width=460, height=200))

@@ -1,0 +1,52 @@
+"""The cleaned file holds the rest, and the record every pair left out with every reason."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from gammapo.audit import audit_pairs, write_clean
+from gammapo.audit.clean import record_path
+from gammapo.data import Drop, load_pairs
+from gammapo.errors import InputError
+
+
+@pytest.fixture
+def report(pair, loaded):
+    pairs = [
+        pair("1", "Yes.", "No."),
+        pair("2", "No.", "Yes."),
+        pair("3", "I cannot help with that.", "Here it is."),
+        pair("4", "Good.", "Bad.", prompt="other"),
+    ]
+    done = loaded(*pairs)
+    done.report.dropped.append(
+        Drop(origin="pairs.jsonl:9", reason="empty_answer", problem="chosen: is empty")
+    )
+    done.report.noise_marker = "abc"
+    return audit_pairs(done)
+
+
+def test_kept_and_dropped_add_up(report, tmp_path):
+    cleaned = write_clean(report, tmp_path / "clean.jsonl", ["contradiction", "refusal"])
+    again = load_pairs(cleaned.file)
+    assert [pair.id for pair in again.pairs] == ["4"]
+    assert again.report.noise_marker == "abc"
+    assert cleaned.dropped == {"contradiction": 2, "refusal": 1, "empty_answer": 1}
+    record = json.loads(cleaned.record.read_text())
+    assert cleaned.record == record_path(cleaned.file) == tmp_path / "clean.dropped.json"
+    assert [one["id"] for one in record["dropped"]] == ["1", "2", "3"]
+    assert record["dropped"][0]["why"] == ["contradiction: with pairs.jsonl:2"]
+    assert [one["origin"] for one in record["unusable"]] == ["pairs.jsonl:9"]
+
+
+def test_faults_are_named_and_nothing_is_overwritten(report, tmp_path):
+    with pytest.raises(InputError, match="unknown check 'refusals'; expected 'refusal'"):
+        write_clean(report, tmp_path / "clean.jsonl", ["refusals"])
+    only = replace(report, pairs=report.pairs[:2])
+    with pytest.raises(InputError, match="every pair would be dropped"):
+        write_clean(only, tmp_path / "clean.jsonl", ["contradiction"])
+    record_path(tmp_path / "clean.jsonl").write_text("mine")
+    with pytest.raises(InputError, match="already exists"):
+        write_clean(report, tmp_path / "clean.jsonl", ["refusal"])
+    assert not (tmp_path / "clean.jsonl").exists()
