@@ -51,6 +51,7 @@ LOSSES = {
     "re_dpo": "gammapo.losses.re_dpo:SPEC",
     "re_simpo": "gammapo.losses.re_simpo:SPEC",
     "plc_dpo": "gammapo.losses.plc_dpo:SPEC",
+    "gammapo": "gammapo.losses.gammapo:SPEC",
 }
 
 MARGINS = {
