@@ -88,11 +88,11 @@ def audit_pairs(
 
 
 def _unusable(report: LoadReport) -> Finding:
-    reasons = ", ".join(f"{count} {REASONS[name]}" for name, count in report.drop_counts.items())
+    reasons = ", ".join(f"{REASONS[name]} ({count})" for name, count in report.drop_counts.items())
     return Finding(
         name="unusable",
-        title="unusable rows (identical or empty answers, …)",
-        meaning="They carry no preference, or cannot be read; no file that gammapo writes holds them.",
+        title="unusable rows",
+        meaning="Identical or empty answers, or broken rows: no file that gammapo writes holds them.",
         hits=tuple(Hit(id=drop.origin, origin=drop.origin, detail=drop.problem) for drop in report.dropped),
         note=reasons,
     )

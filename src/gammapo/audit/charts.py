@@ -19,10 +19,10 @@ def svg(chart: Any) -> str:
     """An altair chart as SVG text, in the audit's style."""
     import vl_convert
 
-    styled = chart.configure_axis(
+    styled = chart.configure(font="sans-serif", background="transparent", padding=8)
+    styled = styled.configure_view(stroke=None).configure_axis(
         labelColor=INK, titleColor=INK, gridColor="#e4e7eb", domainColor=QUIET, titleFontWeight="normal"
-    ).configure_view(stroke=None)
-    styled = styled.configure(font="system-ui, sans-serif", background="transparent")
+    )
     return vl_convert.vegalite_to_svg(styled.to_json())
 
 

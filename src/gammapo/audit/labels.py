@@ -39,8 +39,8 @@ def contradictions_and_repeats(pairs: Sequence[PreferencePair]) -> tuple[Finding
     return (
         Finding(
             name="contradiction",
-            title="contradictory duplicates (A>B and B>A)",
-            meaning="At least one label of each group is wrong, and nothing in the file says which.",
+            title="contradictory duplicates",
+            meaning="The same answers as A>B and as B>A: one label is wrong, and the file does not say which.",
             hits=tuple(hit for _, hit in sorted(against, key=lambda item: item[0])),
         ),
         Finding(
