@@ -127,3 +127,8 @@ def compare(a: str, b: str, gold) -> dict:
 @pytest.fixture(scope="session")
 def demo_folder(tmp_path_factory) -> Path:
     return make_demo(tmp_path_factory.mktemp("demo"))
+
+
+@pytest.fixture(scope="session", name="make_run")
+def make_run_fixture():
+    return make_run

@@ -30,7 +30,7 @@ def test_the_page_shows_the_folders_own_numbers(demo_folder, html):
         assert f"{row['gold_reward']:.3f}" in html
         low, high = row["gold_reward_ci95"]
         assert f"{low:.3f} to {high:.3f}" in html
-    assert "80 of 200 training pairs (40 %)" in html
+    assert "80 of 200 training pairs (40\u00a0%)" in html
     assert "8 min 32 s" in html
 
 

@@ -8,6 +8,16 @@ from typing import Any, ClassVar
 
 from gammapo.report import markup
 
+SHAPE_PATHS = {
+    "circle": "M8.2,5a3.8,3.8 0 1,0 7.6,0a3.8,3.8 0 1,0 -7.6,0",
+    "square": "M8.6,1.6h6.8v6.8h-6.8Z",
+    "triangle-up": "M12,0.8L16.2,8.4H7.8Z",
+    "diamond": "M12,0L16,5L12,10L8,5Z",
+    "cross": "M10.7,0.8h2.6v2.9h2.9v2.6h-2.9v2.9h-2.6v-2.9h-2.9v-2.6h2.9Z",
+    "triangle-down": "M12,9.2L7.8,1.6H16.2Z",
+    "triangle-right": "M16.2,5L8.6,9.2V0.8Z",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
@@ -30,6 +40,12 @@ class Key:
     label: str
     colour: str
     dashed: bool = False
+    shape: str = ""  # a shape of the palette, where the chart's points have one
+
+    @property
+    def mark(self) -> str:
+        """The SVG path of the shape, centred in the legend's box of 24 × 10."""
+        return SHAPE_PATHS.get(self.shape, "")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ def to_html(text: str) -> str:
 
 def inline(text: str) -> str:
     text = escape(text, quote=True)
+    text = re.sub(r"(?<=\d) %", "\u00a0%", text)  # no line ends between a figure and its unit
     text = re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
     return re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", text)
 

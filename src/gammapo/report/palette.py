@@ -52,10 +52,11 @@ def loss_styles(losses: Iterable[str | None]) -> dict[str | None, Style]:
     """A style for each loss. None stands for an untrained model and is grey.
 
     A loss asks for the slot of its place in the registry and takes the next free one if that is taken, so
-    that it keeps its colour from page to page as far as the page's other losses allow.
+    that it keeps its colour from page to page as far as the page's other losses allow. The first named come
+    first: they get hues of their own, undashed, when there are more losses than hues.
     """
     known = {name: place for place, name in enumerate(registry.names("loss"))}
-    names = sorted({name for name in losses if name is not None}, key=lambda n: (known.get(n, 10**6), n))
+    names = list(dict.fromkeys(name for name in losses if name is not None))
     taken: list[int] = []
     styles: dict[str | None, Style] = {None: Style(colour=NEUTRAL, shape="diamond")}
     for index, name in enumerate(names):

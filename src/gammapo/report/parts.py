@@ -106,8 +106,14 @@ def curves(
         page.chart(list(panels.values()), caption, legend=legend)
 
 
-def legend_of(models: Mapping[str, Any] | Sequence[str], styles: Mapping[Any, Style]) -> list[Key]:
-    return [Key(label=str(m), colour=styles[m].colour, dashed=bool(styles[m].dash)) for m in models]
+def legend_of(
+    models: Mapping[str, Any] | Sequence[str], styles: Mapping[Any, Style], *, shapes: bool = False
+) -> list[Key]:
+    found = [(str(model), styles[model]) for model in models]
+    return [
+        Key(label=name, colour=s.colour, dashed=bool(s.dash), shape=s.shape if shapes else "")
+        for name, s in found
+    ]
 
 
 def ledger(
@@ -118,20 +124,19 @@ def ledger(
     gaps, clarities, last_gaps, separations = [], [], [], []
     for model, columns in ledgers.items():
         masks = training_files.groups(columns, flipped)
-        for column, title, guide, into in (
-            ("reward_gap", "reward gap", 0.0, gaps),
-            ("clarity", "clarity", None, clarities),
+        for column, name, guide, into in (
+            ("reward_gap", "Reward gap", 0.0, gaps),
+            ("clarity", "Clarity", None, clarities),
         ):
             rows = training_files.bands(columns, column, masks)
             if rows:
-                subtitle = f"{title}: median and middle 80 % of the pairs"
-                into.append(charts.ledger_bands(rows, title=model, subtitle=subtitle, guide=guide))
+                head = _head(name, "median and middle 80 % of the pairs", model, len(ledgers))
+                into.append(charts.ledger_bands(rows, guide=guide, **head))
         last = training_files.last_visits(columns)
         rows = training_files.histogram(columns["reward_gap"], {g: mask & last for g, mask in masks.items()})
         if rows:
-            last_gaps.append(
-                charts.gap_histogram(rows, title=model, subtitle="last reward gap: share of pairs")
-            )
+            head = _head("Last reward gap", "share of pairs", model, len(ledgers))
+            last_gaps.append(charts.gap_histogram(rows, **head))
         if "flipped" in masks:
             clean, bad = (columns["reward_gap"][masks[g] & last] for g in ("clean", "flipped"))
             area = training_files.auroc(clean[np.isfinite(clean)], bad[np.isfinite(bad)])
@@ -150,6 +155,13 @@ def ledger(
     labels = {"clean": "label as it was", "flipped": "label flipped", "all pairs": "all pairs"}
     legend = [Key(label=labels[name], colour=GROUPS[name]) for name in names]
     page.chart(found, caption, legend=legend)
+
+
+def _head(name: str, detail: str, model: str, models: int) -> dict[str, str]:
+    """The title says what differs between the panels: the model, or for a single model the quantity."""
+    if models == 1:
+        return {"title": name, "subtitle": detail}
+    return {"title": model, "subtitle": f"{name.lower()}: {detail}"}
 
 
 def noise(page: Page, manifest: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from gammapo.report.finding import headline
 from gammapo.report.markup import plain
-from gammapo.report.numbers import number, percent
+from gammapo.report.numbers import number, percent, span
 from gammapo.report.results import METRICS, Metric, Row
 
 HEADS = {
@@ -50,6 +50,25 @@ def terminal_table(
     console.print(table)
     console.print()
     console.print(Text(plain(headline(results, comparisons).text)))
+
+
+def ranking_table(rows: Sequence[Row], *, console: Console | None = None) -> None:
+    """Print a benchmark's ranking (rows of `folder.ranking`) to stdout."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("Loss", overflow="fold")
+    for head in ("Mean", "95 % interval", "Behind", "95 % interval", "Best or tied"):
+        table.add_column(head, justify="right", no_wrap=True)
+    for row in rows:
+        ends, behind = row["ci95"], row["behind_ci95"] or (None, None)
+        table.add_row(
+            Text(str(row["loss"]), style="bold"),
+            number(row["score"], 3),
+            span(ends[0], ends[1], 3),
+            "leader" if row["behind"] is None else number(row["behind"], 3, sign=True),
+            span(behind[0], behind[1], 3, sign=True),
+            f"{row['best_or_tied']}/{row['conditions']}",
+        )
+    (console or Console(highlight=False)).print(table)
 
 
 def _best(results: Sequence[Row], key: str) -> float | None:

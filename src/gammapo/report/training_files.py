@@ -86,12 +86,14 @@ def groups(ledger: Mapping[str, np.ndarray], flipped: set[str] | None) -> dict[s
 
 
 def bands(
-    ledger: Mapping[str, np.ndarray], column: str, masks: Mapping[str, np.ndarray], *, bins: int = BINS
+    ledger: Mapping[str, np.ndarray], column: str, masks: Mapping[str, np.ndarray], *, bins: int | None = None
 ) -> list[dict[str, Any]]:
-    """Median and 10 % and 90 % quantiles of a column over training, in bins of equally many rows."""
+    """Median and 10 % and 90 % quantiles of a column over training, in bins of equally many rows: by default
+    as many as leave some 60 rows in each, at least 6 and at most BINS."""
     step, values = ledger["step"], ledger.get(column)
     if values is None or not np.isfinite(values).any():
         return []
+    bins = bins or int(np.clip(len(step) // 60, 6, BINS))
     edges = np.unique(np.quantile(step, np.linspace(0, 1, bins + 1)))
     place = np.clip(np.searchsorted(edges, step, side="right") - 1, 0, max(len(edges) - 2, 0))
     rows = []

@@ -68,7 +68,13 @@ def heat_map(
             "column:N",
             sort=list(columns),
             title=None,
-            axis=alt.Axis(orient="top", labelAngle=0, labelLimit=110, labelExpr="split(datum.label, ' · ')"),
+            axis=alt.Axis(
+                orient="top",
+                labelAngle=0,
+                labelLimit=110,
+                labelPadding=20,
+                labelExpr="split(datum.label, ' ')",
+            ),
         ),
         y=alt.Y("loss:N", sort=list(losses), title=None, axis=alt.Axis(labelLimit=150)),
     )

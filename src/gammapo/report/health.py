@@ -1,0 +1,155 @@
+"""Signs in a run's metrics that training went wrong. Thresholds are stated, and shown with what they met."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gammapo.report.charts.base import finite
+from gammapo.report.numbers import number, percent
+
+Row = Mapping[str, Any]
+CHECKED = (
+    "a loss that is no number, falling likelihood of the chosen answers, memorised errors (where the noise "
+    "is known), nothing learned, gradient spikes, and length and repetition of samples (where there are any)"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """When a sign is worth a warning. A log-prob's fall is in nats a token, from start to end of the run."""
+
+    fall: float = 0.5  # the likelihood of the chosen answers has dropped to 60 % a token
+    deep_fall: float = 1.0  # below which answers of the runs we looked at were no longer fluent
+    memorised: float = 0.05  # agreement with the labels above the share of right ones
+    length_drift: float = 1.5  # ratio of sampled lengths, end to start, either way
+    repetition: float = 0.2  # share of repeated n-grams in sampled answers
+    spike: float = 20.0  # a gradient norm over the run's median
+    edge: float = 0.1  # share of the run that counts as its start and as its end
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sign:
+    """One thing noticed. `level` is "serious", "warning" or "fine"; `name` is short and stable."""
+
+    name: str
+    level: str
+    text: str
+
+
+def signs(
+    metrics: Sequence[Row], *, noise_rate: float | None = None, limits: Limits | None = None
+) -> list[Sign]:
+    """What the logging steps show; one sign "fine" if there is nothing to warn of.
+
+    Args:
+        metrics: rows of `metrics.jsonl`. Of `sample_length` and `sample_repetition`, which need sampled
+            answers, only what is there is checked.
+        noise_rate: share of corrupted labels, where known; tells learning from memorising.
+    """
+    limits = limits or Limits()
+    found = [
+        _broken(metrics),
+        _fall(metrics, limits),
+        _memorised(metrics, noise_rate, limits),
+        _idle(metrics, limits),
+        _length(metrics, limits),
+        _repetition(metrics, limits),
+        _spike(metrics, limits),
+    ]
+    found = [sign for sign in found if sign is not None]
+    if not found:
+        text = f"Nothing to warn of in what was logged. Checked: {CHECKED}."
+        found = [Sign(name="fine", level="fine", text=text)]
+    return sorted(found, key=lambda sign: ("serious", "warning", "fine").index(sign.level))
+
+
+def ends(metrics: Sequence[Row], field: str, edge: float) -> tuple[float, float] | None:
+    """Means over the first and the last `edge` of the run; None with fewer than 4 values."""
+    values = [row[field] for row in metrics if finite(row.get(field))]
+    if len(values) < 4:
+        return None
+    size = max(1, round(edge * len(values)))
+    return float(np.mean(values[:size])), float(np.mean(values[-size:]))
+
+
+def _broken(metrics: Sequence[Row]) -> Sign | None:
+    bad = [row for row in metrics if "loss" in row and not finite(row["loss"])]
+    if not bad:
+        return None
+    text = f"The loss was no finite number at step {bad[0].get('step', '?')}."
+    return Sign(name="not finite", level="serious", text=text)
+
+
+def _fall(metrics: Sequence[Row], limits: Limits) -> Sign | None:
+    found = ends(metrics, "chosen_logp", limits.edge)
+    if found is None or found[0] - found[1] < limits.fall:
+        return None
+    start, end = found
+    level = "serious" if start - end >= limits.deep_fall else "warning"
+    text = (
+        f"**The chosen answers became less likely**: their log-prob fell from {number(start)} to "
+        f"{number(end)} nats a token. A fall of more than {limits.fall} often ends in text that is "
+        "no longer fluent: read some answers, or lower the learning rate or β."
+    )
+    return Sign(name="collapse", level=level, text=text)
+
+
+def _memorised(metrics: Sequence[Row], noise_rate: float | None, limits: Limits) -> Sign | None:
+    found = ends(metrics, "accuracy", limits.edge)
+    if found is None or not noise_rate or found[1] < 1 - noise_rate + limits.memorised:
+        return None
+    text = (
+        f"**Wrong labels are being memorised**: the model agrees with {percent(found[1])} of the labels, of "
+        f"which at most {percent(1 - noise_rate)} are right. Fewer epochs, a lower learning rate or a "
+        "bounded loss would help."
+    )
+    return Sign(name="memorised", level="warning", text=text)
+
+
+def _idle(metrics: Sequence[Row], limits: Limits) -> Sign | None:
+    found = ends(metrics, "reward_gap", limits.edge)
+    accuracy = ends(metrics, "accuracy", limits.edge)
+    if found is None or accuracy is None or found[1] > found[0] or accuracy[1] > accuracy[0]:
+        return None
+    text = (
+        f"**Little was learned**: neither the reward gap ({number(found[0])} to {number(found[1])}) nor the "
+        f"agreement with the labels ({percent(accuracy[0])} to {percent(accuracy[1])}) grew."
+    )
+    return Sign(name="idle", level="warning", text=text)
+
+
+def _length(metrics: Sequence[Row], limits: Limits) -> Sign | None:
+    found = ends(metrics, "sample_length", limits.edge)
+    if found is None or min(found) <= 0:
+        return None
+    ratio = found[1] / found[0]
+    if 1 / limits.length_drift < ratio < limits.length_drift:
+        return None
+    text = f"**Answers changed in length**: from {number(found[0], 0)} to {number(found[1], 0)} on average."
+    return Sign(name="length drift", level="warning", text=text)
+
+
+def _repetition(metrics: Sequence[Row], limits: Limits) -> Sign | None:
+    found = ends(metrics, "sample_repetition", limits.edge)
+    if found is None or found[1] < limits.repetition or found[1] <= found[0]:
+        return None
+    before, now = percent(found[0]), percent(found[1])
+    text = f"**Sampled answers repeat themselves**: {now} of their n-grams, {before} before."
+    return Sign(name="repetition", level="serious", text=text)
+
+
+def _spike(metrics: Sequence[Row], limits: Limits) -> Sign | None:
+    rows = [row for row in metrics if finite(row.get("grad_norm"))]
+    norms = [row["grad_norm"] for row in rows]
+    if len(norms) < 4 or max(norms) < limits.spike * max(float(np.median(norms)), 1e-12):
+        return None
+    worst = rows[int(np.argmax(norms))]
+    text = (
+        f"**A gradient spiked** at step {worst.get('step', '?')}: norm {number(max(norms))}, "
+        f"{max(norms) / float(np.median(norms)):.0f} times the median."
+    )
+    return Sign(name="spike", level="warning", text=text)

@@ -1,0 +1,76 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+ROWS = [
+    {"model": "base", "loss": None, "noise_rate": None, "gold_reward": 0.2, "gold_reward_ci95": [0.1, 0.3]},
+    {"model": "x", "loss": "simpo", "noise_rate": 0.4, "gold_reward": 0.5, "gold_reward_ci95": [0.4, 0.6]},
+]
+
+
+def gammapo(*arguments):
+    code = "from gammapo.cli.app import main; main()"
+    command = [sys.executable, "-c", code, "report", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+@pytest.fixture
+def demo(tmp_path):
+    (tmp_path / "results.json").write_text(json.dumps(ROWS))
+    return tmp_path
+
+
+def test_a_page_beside_the_results_and_a_table_on_stdout(demo):
+    done = gammapo(demo)
+    assert done.returncode == 0, done.stderr
+    assert (demo / "report.html").read_text().startswith("<!doctype html>")
+    assert "0.500" in done.stdout
+    assert "report.html" in done.stderr
+    again = gammapo(demo)
+    assert again.returncode == 2
+    assert "--overwrite" in again.stderr
+    assert gammapo(demo, "--overwrite").returncode == 0
+
+
+def test_markdown_and_json(demo):
+    done = gammapo(demo, "-o", demo / "r.md", "--format", "json")
+    found = json.loads(done.stdout)
+    assert found["kind"] == "demo"
+    assert found["rows"] == ROWS
+    assert "**x** earns a gold reward" in (demo / "r.md").read_text()
+
+
+def test_a_run_and_a_benchmark_are_recognised(tmp_path):
+    run, bench = tmp_path / "run", tmp_path / "bench"
+    run.mkdir()
+    bench.mkdir()
+    (run / "metrics.jsonl").write_text("".join(f'{{"step": {i}, "reward_gap": {i}}}\n' for i in range(1, 9)))
+    row = {"world": "w", "loss": "simpo", "noise": "ties", "rate": 0.2, "seed": 0, "gold_reward": 0.5}
+    (bench / "results.json").write_text(json.dumps([row]))
+    for folder, kind in ((run, "run"), (bench, "benchmark")):
+        done = gammapo(folder, "--format", "json")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["kind"] == kind
+
+
+@pytest.mark.parametrize("make", ["empty", "other", "absent"])
+def test_another_folder_says_what_was_expected(tmp_path, make):
+    folder = tmp_path / "f"
+    if make != "absent":
+        folder.mkdir()
+    if make == "other":
+        (folder / "notes.txt").write_text("x")
+    done = gammapo(folder)
+    assert done.returncode == 2
+    assert "results.json" in done.stderr
+    assert "metrics.jsonl" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert ("notes.txt" in done.stderr) == (make == "other")
+
+
+def test_an_output_of_another_kind_is_refused(demo):
+    done = gammapo(demo, "-o", demo / "r.pdf")
+    assert done.returncode == 2
+    assert ".html or .md" in done.stderr
