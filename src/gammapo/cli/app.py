@@ -15,7 +15,9 @@ from gammapo.errors import GammapoError
 
 # verb → module with a function `command`, or a typer app named `app` for a verb with verbs of its own
 VERBS = {
+    "demo": "gammapo.cli.demo",
     "generate": "gammapo.cli.generate",
+    "judge": "gammapo.cli.judge",
     "data": "gammapo.cli.data",
     "audit": "gammapo.cli.audit",
     "corrupt": "gammapo.cli.corrupt",

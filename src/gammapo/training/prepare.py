@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -32,7 +33,7 @@ def prepare(recipe: Recipe) -> Prepared:
     Raises:
         InputError: anything wrong with the recipe or the data, named as exactly as it is known.
     """
-    loss = losses.create(**recipe.loss)
+    losses.create(**recipe.loss)  # a bad loss is said before any data is read
     loaded = data.load_pairs(
         recipe.data.path, split=recipe.data.split, limit=recipe.data.limit, on_bad=recipe.data.on_bad
     )
@@ -58,6 +59,7 @@ def prepare(recipe: Recipe) -> Prepared:
         max_prompt_length=recipe.data.max_prompt_length,
     )
     notes.append(tokenized.report.describe())
+    loss = _planned(losses.create(**recipe.loss), recipe, len(tokenized.pairs))
     return Prepared(
         recipe=recipe,
         loss=loss,
@@ -67,6 +69,18 @@ def prepare(recipe: Recipe) -> Prepared:
         noise=manifest,
         notes=notes,
     )
+
+
+def _planned(loss: Loss, recipe: Recipe, pairs: int) -> Loss:
+    """The loss with what only the run knows: its steps, and for how long pairs are new to the model."""
+    settings = recipe.training
+    steps = math.ceil(settings.num_train_epochs * math.ceil(pairs / settings.pairs_per_step))
+    most = (settings.model_extra or {}).get("max_steps", -1)
+    steps = most if most > 0 else steps
+    if hasattr(loss.options, "fresh") and "fresh" not in recipe.loss:
+        fresh = math.ceil(pairs / settings.pairs_per_step) / steps
+        loss = replace(loss, options=replace(loss.options, fresh=min(1.0, fresh)))
+    return loss.planned(steps)
 
 
 def _with_uniform_scores(pairs: list[TokenizedPair], loss: Loss, notes: list[str]) -> list[TokenizedPair]:

@@ -212,7 +212,7 @@ def _load_model(recipe: Recipe) -> Any:
 
 def _with_reference(model: Any, prepared: Prepared, folder: Path, say) -> list[TokenizedPair]:
     """Log-probs under the starting model, for a loss that compares with it."""
-    wanted = prepared.loss.needs | getattr(prepared.loss, "uses", frozenset())
+    wanted = prepared.loss.needs | prepared.loss.uses
     if "reference" not in wanted:
         return prepared.pairs
     from gammapo import logps

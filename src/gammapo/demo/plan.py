@@ -1,0 +1,56 @@
+"""What the demo does: which models are trained on which labels, and how much of everything."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+BASE = "base"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arm:
+    """One model to train. `noisy` takes the corrupted labels, which are the same for all arms."""
+
+    name: str
+    loss: dict[str, Any]
+    noisy: bool
+
+
+ARMS = (
+    Arm(name="simpo-clean", loss={"name": "simpo", "beta": 2.5, "gamma_beta_ratio": 0.4}, noisy=False),
+    Arm(name="simpo-noisy", loss={"name": "simpo", "beta": 2.5, "gamma_beta_ratio": 0.4}, noisy=True),
+    Arm(
+        name="gamma_simpo-noisy",
+        loss={"name": "gamma_simpo", "beta": 2.5, "gamma_beta_ratio": 0.4, "tau": 1.0},
+        noisy=True,
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The size of a demo. Defaults take at most ten minutes on two cores; `QUICK` at most two."""
+
+    model: str = "smollm2"
+    pairs: int = 120  # the first of the shipped pairs
+    held_out: int = 64  # prompts to answer
+    noise_kind: str = "symmetric"
+    noise_rate: float = 0.4
+    seed: int = 0
+    arms: tuple[Arm, ...] = field(default=ARMS)
+    learning_rate: float = 1e-4
+    epochs: float = 2.0
+    pairs_per_step: int = 8
+    tokens_per_batch: int = 1024
+    lora_rank: int = 16
+    max_new_tokens: int = 64
+    temperature: float = 0.7
+    probes: int = 24  # clean pairs on which the reward of the chosen answers is read
+    bootstrap: int = 1000
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+QUICK = {"pairs": 24, "held_out": 16, "epochs": 1.0, "max_new_tokens": 48, "probes": 8, "bootstrap": 500}
