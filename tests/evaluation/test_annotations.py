@@ -67,6 +67,7 @@ def test_a_missing_column_is_named(own_rows, make_file):
         ('[{"instruction": ', "not valid JSON"),
         ('{"a": 1}\n{"a": ', "2: not valid JSON"),
         ('{"a": 1}', "holds a dict"),
+        ("[" * 100_000, "nested too deeply"),
     ],
 )
 def test_what_is_no_judgement_file_is_refused(tmp_path, text, message):
@@ -86,6 +87,14 @@ def test_broken_bytes_are_refused(tmp_path):
             evaluation.read_annotations(path)
     with pytest.raises(InputError, match="no such file"):
         evaluation.read_annotations(tmp_path / "nowhere.json")
+
+
+def test_a_byte_order_mark_and_an_endless_integer_are_survived(own_rows, tmp_path):
+    rows = own_rows(2)
+    rows[0]["preference"] = 10**400
+    path = tmp_path / "bom.json"
+    path.write_text("\ufeff" + json.dumps(rows))
+    assert evaluation.read_annotations(path).invalid == (0,)
 
 
 def test_judgements_in_memory_are_the_same_thing():

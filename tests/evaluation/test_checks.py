@@ -105,6 +105,6 @@ def test_the_wrong_reference(own_rows, make_file, annotation_files):
 
 
 def test_an_unknown_kind_names_the_nearest(own_rows, make_file):
-    with pytest.raises(InputError, match="did you mean 'repeats'"):
+    with pytest.raises(InputError, match="'repeat' is no kind of finding; expected 'repeats'"):
         checked(make_file, own_rows(), allow=["repeat"])
     assert len(KINDS) == 7

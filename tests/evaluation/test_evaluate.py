@@ -46,6 +46,19 @@ def test_few_rows_have_a_win_rate_but_no_lc(own_rows, make_file):
     assert result.length_controlled is None
     assert result.as_dict()["length_controlled_winrate"] is None
     assert any("too few" in warning for warning in result.warnings)
+    assert any("only 6 rows are judged" in warning for warning in result.warnings)
+
+
+def test_a_file_without_a_judgement_is_refused_by_name(own_rows, make_file):
+    path = make_file(own_rows(20, preference=None))
+    with pytest.raises(InputError, match=f"{path}: preference: no row has a preference"):
+        evaluation.evaluate_files([path], Options(allow=("nulls",)))
+
+
+def test_an_interval_without_width_is_called_so(own_rows, make_file):
+    (result,) = evaluation.evaluate_files([make_file(own_rows(40, preference=2.0))], Options(bootstrap=20))
+    assert result.as_dict()["win_rate_ci95"] == [100, 100]
+    assert any("understates the doubt" in warning for warning in result.warnings)
 
 
 def test_repeated_instructions_are_drawn_together_when_allowed(own_rows, make_file):

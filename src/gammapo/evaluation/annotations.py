@@ -93,7 +93,7 @@ def from_judgements(judgements: Sequence[Judgement], *, origin: str = "judgement
 def _rows(path: Path) -> list[Any]:
     try:
         with open_text(path) as source:
-            text = source.read()
+            text = source.read().removeprefix("\ufeff")  # a byte-order mark
     except (UnicodeDecodeError, EOFError, OSError) as error:
         raise InputError(
             f"cannot be read as text: {error}", file=path, expected="UTF-8 JSON, plain or gzipped"
@@ -102,6 +102,8 @@ def _rows(path: Path) -> list[Any]:
         rows = json.loads(text)
     except json.JSONDecodeError as error:
         rows = _json_lines(text, path, error)
+    except RecursionError as error:
+        raise InputError("is nested too deeply", file=path, expected="a list of rows") from error
     if isinstance(rows, dict) and isinstance(rows.get("annotations"), list):
         rows = rows["annotations"]
     if not isinstance(rows, list):
@@ -132,9 +134,7 @@ def _from_rows(rows: Sequence[Any], *, origin: str) -> Annotations:
         raise InputError("holds no rows", file=origin, expected="at least one judged comparison")
     for number, row in enumerate(rows, 1):
         _check_row(row, origin, number)
-    preferences = np.array(
-        [np.nan if row.get("preference") is None else row["preference"] for row in rows], dtype=np.float64
-    )
+    preferences = np.array([_number(row["preference"]) for row in rows])
     preferences = np.where(preferences == 0, 1.5, preferences)  # AlpacaEval's other spelling of a draw
     outside = ~np.isnan(preferences) & ~((preferences >= 1) & (preferences <= 2))
     texts = {name: tuple(row[name] for row in rows) for name in TEXTS}
@@ -148,6 +148,13 @@ def _from_rows(rows: Sequence[Any], *, origin: str) -> Annotations:
         preferences=preferences,
         invalid=tuple(int(row) for row in np.flatnonzero(outside)),
     )
+
+
+def _number(value: float | None) -> float:
+    try:
+        return np.nan if value is None else float(value)
+    except OverflowError:  # an integer of more than 308 digits
+        return np.inf
 
 
 def _check_row(row: Any, origin: str, number: int) -> None:

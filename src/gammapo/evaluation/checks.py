@@ -42,6 +42,7 @@ class _Finding:
     refused: bool
     row: int | None = None  # from 0
     field: str | None = None
+    if_allowed: str = ""  # what becomes of it, for the warning
 
 
 def check(
@@ -67,8 +68,7 @@ def check(
             raise InputError(
                 f"{kind!r} is no kind of finding",
                 field="allow",
-                expected=", ".join(KINDS),
-                fix=f"did you mean {nearest(kind, list(KINDS))}?",
+                expected=nearest(kind, list(KINDS)),
             )
     findings = [
         *_invalid(annotations),
@@ -91,7 +91,7 @@ def check(
     preferences[list(annotations.invalid)] = np.nan
     return Checked(
         annotations=replace(annotations, preferences=preferences, invalid=()),
-        warnings=tuple(finding.problem for finding in findings),
+        warnings=tuple(finding.problem + finding.if_allowed for finding in findings),
     )
 
 
@@ -99,19 +99,34 @@ def _invalid(a: Annotations) -> list[_Finding]:
     if not a.invalid:
         return []
     first = a.invalid[0]
-    problem = (
-        f"{len(a.invalid)} of {len(a)} preferences lie outside [1, 2] "
-        f"(the first is {a.preferences[first]:g}); they do not count as judged"
-    )
-    return [_Finding(kind="invalid", problem=problem, refused=True, row=first, field="preference")]
+    problem = f"{len(a.invalid)} of {len(a)} preferences lie outside [1, 2]"
+    problem += f" (the first is {a.preferences[first]:g})"
+    return [
+        _Finding(
+            kind="invalid",
+            problem=problem,
+            refused=True,
+            row=first,
+            field="preference",
+            if_allowed="; they count as not judged",
+        )
+    ]
 
 
 def _nulls(a: Annotations) -> list[_Finding]:
     nulls = int(np.isnan(a.preferences).sum())
     if not nulls:
         return []
-    problem = f"{nulls} of {len(a)} rows have no preference and enter no average"
-    return [_Finding(kind="nulls", problem=problem, refused=nulls > FEW_NULLS * len(a), field="preference")]
+    problem = f"{nulls} of {len(a)} rows have no preference"
+    return [
+        _Finding(
+            kind="nulls",
+            problem=problem,
+            refused=nulls > FEW_NULLS * len(a),
+            field="preference",
+            if_allowed=" and enter no average",
+        )
+    ]
 
 
 def _generators(a: Annotations) -> list[_Finding]:

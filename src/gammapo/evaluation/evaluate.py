@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gammapo.errors import InputError
 from gammapo.evaluation.annotations import Annotations, read_annotations
-from gammapo.evaluation.bootstrap import Interval, bootstrap_ci
+from gammapo.evaluation.bootstrap import FEW, Interval, bootstrap_ci
 from gammapo.evaluation.checks import check
 from gammapo.evaluation.detectors import Suspicion, suspicions
 from gammapo.evaluation.difficulty import joint_difficulty
@@ -121,7 +121,10 @@ def evaluate(
         tables=tables,
     )
     rows, notes = checked.annotations, list(checked.warnings)
+    if not np.isfinite(rows.preferences).any():
+        raise InputError("no row has a preference", file=annotations.origin, field="preference")
     raw = win_rate(rows.preferences)
+    notes += _thin(raw)
     lc, lc_notes = _control(rows, raw, options, tables, difficulty)
     notes += lc_notes
     suspected = suspicions(rows.outputs, rows.instructions)
@@ -145,6 +148,15 @@ def evaluate(
         suspicions=suspected,
         annotations=rows,
     )
+
+
+def _thin(raw: WinRate) -> list[str]:
+    """Where the interval itself is not to be trusted."""
+    if raw.n_total < FEW:
+        return [f"only {raw.n_total} rows are judged: the intervals are rough"]
+    if raw.standard_error == 0:
+        return ["every judged row has the same preference: the interval's width of 0 understates the doubt"]
+    return []
 
 
 def _control(

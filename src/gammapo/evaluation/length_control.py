@@ -222,7 +222,7 @@ def _difficulty(
 def _doubts(problem: Problem, coefficients: Array, C: float) -> list[str]:
     """Where the number rests on more than the data can carry."""
     notes = []
-    if C <= GRID[0]:
+    if np.isclose(C, GRID[0]):
         notes.append("cross-validation chose the strongest penalty: length explains nothing here")
     judged = ~np.isnan(problem.scores)
     raw = 100 * problem.scores[judged].mean()
