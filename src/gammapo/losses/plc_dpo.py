@@ -118,7 +118,8 @@ SPEC = LossSpec(
     initial_state=initial_state,
     limits="λ = 0, or any step of the warm-up, is dpo",
     notes=(
-        "Turns round: a pair well below the mean margin is learnt the other way, one near the "
-        "mean is held at 0. z is centred, so some pairs of clean data count as flipped too."
+        "A pair well below the mean margin counts as flipped: its own pull shrinks to 1 − λC of dpo's, at "
+        "least 0.15. A pair above the mean is held back. z is centred, so some pairs of clean data count as "
+        "flipped too."
     ),
 )

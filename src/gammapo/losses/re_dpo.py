@@ -54,7 +54,7 @@ def re_dpo(logps: PairLogps, options: ReDPOOptions, state: State) -> LossOutput:
 SPEC = LossSpec(
     name="re_dpo",
     family="robust",
-    formula="wℓ(βΔ) + (1−w)ℓ(−(βΔ)), w the posterior of a right label",
+    formula="wℓ(βΔ) + (1−w)ℓ(−βΔ), w the posterior of a right label",
     source="arXiv:2509.24159",
     options=ReDPOOptions,
     function=re_dpo,
@@ -63,7 +63,7 @@ SPEC = LossSpec(
     initial_state=initial_state,
     limits="η → 1 is dpo",
     notes=(
-        "Redescends, then turns round: a pair that contradicts the model strongly is believed "
-        "flipped and learnt the other way. A wrong early belief confirms itself."
+        "Redescends to 0: the weight is w − σ(z), so a pair that contradicts the model strongly is left "
+        "alone, and none is learnt the other way while η > ½. A wrong early belief confirms itself."
     ),
 )

@@ -64,7 +64,7 @@ SPEC = LossSpec(
     initial_state=initial_state,
     limits="η → 1 is simpo",
     notes=(
-        "Redescends, then turns round: a pair that contradicts the model strongly is believed "
-        "flipped and learnt the other way. A wrong early belief confirms itself."
+        "Redescends to 0: the weight is w − σ(z), so a pair that contradicts the model strongly is left "
+        "alone, and none is learnt the other way while η > ½. A wrong early belief confirms itself."
     ),
 )

@@ -19,7 +19,7 @@ class TargetMarginOptions:
     )
     gamma: float | None = option(None, "target margin, absolute", unit="reward")
     gamma_beta_ratio: float | None = option(
-        None, "target margin as a share of beta (0.4 if neither is given)"
+        None, "target margin as a share of beta, where gamma is not given"
     )
 
     default_ratio = 0.4  # no annotation: a class constant, not an option
@@ -42,6 +42,11 @@ class TargetMarginOptions:
             return self.gamma
         ratio = self.default_ratio if self.gamma_beta_ratio is None else self.gamma_beta_ratio
         return ratio * self.beta
+
+    @property
+    def effective(self) -> dict[str, float]:
+        """What stands for options that were left out."""
+        return {} if self.gamma is not None else {"gamma_beta_ratio": self.target_margin / self.beta}
 
     @property
     def derived(self) -> str:
