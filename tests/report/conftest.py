@@ -109,7 +109,16 @@ def make_demo(folder: Path, seed: int = 0, prompts: int = 120) -> Path:
     ]
     write(folder / "comparisons.json", [compare(a, b, gold) for a, b in pairs])
     settings = {"base_model": "a made-up model", "steps": 60, "learning_rate": 1e-4}
-    meta = {"machine": "2 cores, 6 GB", "seconds": 512.3, "seeds": [0], "versions": {"torch": "2.13.0"}}
+    settings["arms"] = [
+        {"name": name, "loss": {"name": loss}} for name, (loss, _, _) in MODELS.items() if loss
+    ]
+    meta = {
+        "stages": {"pairs": 0.4, "train simpo-clean": 130.0},
+        "machine": "2 cores, 6 GB",
+        "seconds": 512.3,
+        "seeds": [0],
+        "versions": {"torch": "2.13.0"},
+    }
     write(folder / "meta.json", {**meta, "settings": settings})
     return folder
 

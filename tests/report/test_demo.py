@@ -32,11 +32,14 @@ def test_the_page_shows_the_folders_own_numbers(demo_folder, html):
         assert f"{low:.3f} to {high:.3f}" in html
     assert "80 of 200 training pairs (40\u00a0%)" in html
     assert "8 min 32 s" in html
+    assert "train simpo-clean" in html
+    assert "{&#34;name&#34;: &#34;simpo-clean&#34;" in html
 
 
 def test_finding_follows_the_numbers(copy):
     def tie(rows):
-        rows[0]["ci95"] = [-0.5, 0.5]
+        for row in rows:
+            row["ci95"] = [-0.5, 0.5]
 
     shutil.rmtree(copy / "runs")
     assert "beats" in demo_report(copy)
@@ -118,3 +121,20 @@ def test_a_broken_file_is_named(copy, name, text, said):
 def test_no_results_says_what_was_expected(tmp_path):
     with pytest.raises(InputError, match=r"results\.json"):
         demo_report(tmp_path)
+
+
+def test_extra_numbers_and_corrected_p_values_are_shown(copy):
+    def result(rows):
+        rows[1]["constraints_met"] = 0.625
+
+    def comparison(rows):
+        rows[0]["p_value_holm"] = 0.987
+
+    shutil.rmtree(copy / "runs")
+    edit(copy / "results.json", result)
+    edit(copy / "comparisons.json", comparison)
+    html = demo_report(copy)
+    assert "Constraints met" in html
+    assert "0.625" in html
+    assert "0.987" in html
+    assert "Holm" in html

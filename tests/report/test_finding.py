@@ -73,3 +73,32 @@ def test_verdict():
     assert verdict(compared(1, [0.5, 1.5])).text == "x is higher"
     assert verdict(compared(-1, [-1.5, -0.5])).text == "y is higher"
     assert verdict(compared(1, [-0.5, 2.5])).text == "cannot be told apart"
+
+
+def test_one_leader_against_several_rivals():
+    rows = [model("x", 0.5), model("y", 0.4), model("z", 0.48), model("clean", 0.9, rate=0.0)]
+    pairs = [
+        compared(0.4, [0.3, 0.5], a="clean", b="x"),
+        compared(-0.1, [-0.18, -0.02], a="y", b="x"),
+        compared(0.02, [-0.03, 0.07], b="z"),
+    ]
+    found = headline(rows, pairs)
+    assert not found.decided
+    assert found.text == (
+        "With 40 % of the labels corrupted, **x** has the highest gold reward, 0.500: it beats "
+        "**y** (0.400; +0.100, +0.020 to +0.180) but cannot be told apart from "
+        "**z** (0.480; +0.020, −0.030 to +0.070) (paired differences with 95 % intervals)."
+    )
+    pairs[2]["ci95"] = [0.01, 0.03]
+    assert headline(rows, pairs).decided
+
+
+def test_a_corrected_p_value_has_the_last_word():
+    rows = [model("x", 0.5), model("y", 0.4)]
+    weak = {**compared(0.1, [0.001, 0.199]), "p_value_holm": 0.12}
+    found = headline(rows, [weak])
+    assert not found.decided
+    assert "includes zero" not in found.text
+    assert "corrected for the number of comparisons its p-value is 0.120" in found.text
+    assert verdict(weak).text == "cannot be told apart"
+    assert headline(rows, [{**weak, "p_value_holm": 0.01}]).decided

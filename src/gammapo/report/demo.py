@@ -101,20 +101,27 @@ def _reproduce(page: Page, meta: Mapping[str, Any], results: Sequence[Mapping[st
     page.section("Make it again")
     page.text("The same seeds give the same numbers on the same machine with the same versions.")
     page.code(str(meta.get("command") or "gammapo demo --output DIR"))
-    facts: dict[str, str] = {}
-    for name in ("machine", "seeds", "settings", "versions"):
-        value = meta.get(name)
-        if isinstance(value, Mapping):
-            facts |= {f"{name}: {key}": _plain(inner) for key, inner in value.items()}
-        elif value is not None:
-            facts[name] = _plain(value)
+    facts, long = {"models": str(len(results))}, []
     if isinstance(meta.get("seconds"), int | float):
         facts["time"] = duration(meta["seconds"])
-    facts["models"] = str(len(results))
+    for name in ("machine", "seeds", "settings", "versions"):
+        value = meta.get(name)
+        entries = value if isinstance(value, Mapping) else {name: value}
+        for key, inner in entries.items():
+            if isinstance(inner, Mapping) or (isinstance(inner, list) and any(map(_nested, inner))):
+                lines = inner if isinstance(inner, list) else [inner]
+                long += [f"{key}:", *(f"  {json.dumps(line, ensure_ascii=False)}" for line in lines)]
+            elif inner is not None:
+                text = ", ".join(map(str, inner)) if isinstance(inner, list) else str(inner)
+                facts[str(key).replace("_", " ")] = text
     page.facts(facts)
+    if long:
+        page.code("\n".join(long))
+    stages = meta.get("stages")
+    if isinstance(stages, Mapping) and stages:
+        rows = [[name, duration(seconds)] for name, seconds in stages.items()]
+        page.table(["Stage", "Time"], rows, right=[False, True], caption="Where the time went.")
 
 
-def _plain(value: Any) -> str:
-    if isinstance(value, list) and not any(isinstance(item, list | dict) for item in value):
-        return ", ".join(str(item) for item in value)
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else str(value)
+def _nested(value: Any) -> bool:
+    return isinstance(value, Mapping | list)

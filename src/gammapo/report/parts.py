@@ -18,24 +18,28 @@ from gammapo.report.page import Page
 from gammapo.report.palette import Style
 from gammapo.report.results import METRICS, Row, describe_noise, metric
 
+KNOWN = {*METRICS, "model", "loss", "noise_rate", "seed"}
+EXTRA = 3  # most columns beyond the known ones
 PANELS = {"gold_reward": (2, None), "win_rate": (1, 50.0), "length_controlled_winrate": (1, 50.0)}
 
 
 def results_table(page: Page, results: Sequence[Row], styles: Mapping[str, Style]) -> None:
     """Models × metrics with their intervals; the greatest value of a column is bold."""
     keys = [key for key in METRICS if any(row.get(key) is not None for row in results)]
+    more = [key for row in results for key, value in row.items() if key not in KNOWN and finite(value)]
+    keys += list(dict.fromkeys(more))[:EXTRA]
     best = {key: max(row[key] for row in results if row.get(key) is not None) for key in keys}
     rows = []
     for row in results:
         cells = [Cell(text=row["model"], swatch=styles[row["model"]].colour), Cell(text=describe_noise(row))]
         for key in keys:
-            shown = METRICS[key]
+            shown = metric(key)
             note = shown.span(row.get(shown.interval)) if shown.interval else ""
             top = shown.best and len(results) > 1 and row.get(key) == best[key]
             cells.append(Cell(text=shown.text(row.get(key)), note=note, strong=top))
         rows.append(cells)
     page.table(
-        ["Model", "Training labels", *(METRICS[key].head for key in keys)],
+        ["Model", "Training labels", *(metric(key).head for key in keys)],
         rows,
         right=[False, False, *(True for _ in keys)],
         caption="Small figures are 95 % intervals. The greatest of a column is bold, which does not say that "
@@ -55,6 +59,7 @@ def _explain(keys: Sequence[str]) -> str:
 
 
 def comparison_table(page: Page, comparisons: Sequence[Row]) -> None:
+    corrected = any(row.get("p_value_holm") is not None for row in comparisons)
     rows = []
     for row in comparisons:
         shown, said = metric(row["metric"]), verdict(row)
@@ -62,13 +67,26 @@ def comparison_table(page: Page, comparisons: Sequence[Row]) -> None:
         cells += [
             Cell(text=shown.text(row["difference"], sign=True), note=shown.span(row["ci95"], sign=True))
         ]
+        cells += [number(row.get("p_value_holm"), 3)] if corrected else []
         rows.append([*cells, Cell(text=said.text, strong=said.decided)])
+    count = len(rows)
+    if corrected:
+        note = (
+            f"The p-values are corrected (Holm) for there being {count} comparisons; the intervals are not."
+        )
+    else:
+        note = f"Each interval stands for itself: none is widened for there being {count} of them."
     page.table(
-        ["Paired difference", "Metric", "Difference", "What it says"],
+        [
+            "Paired difference",
+            "Metric",
+            "Difference",
+            *(["p, corrected"] if corrected else []),
+            "What it says",
+        ],
         rows,
-        right=[False, False, True, False],
-        caption="Differences between two models' answers to the same prompts, with 95 % intervals. Each "
-        f"interval stands for itself: none is widened for there being {len(rows)} of them.",
+        right=[False, False, True, *([True] if corrected else []), False],
+        caption=f"Differences between two models' answers to the same prompts, with 95 % intervals. {note}",
     )
 
 
@@ -202,6 +220,14 @@ def samples(
             swatches={model: styles[model].colour for model in rows},
         )
     return len(shared)
+
+
+def _parts(row: Row) -> dict[str, str]:
+    """What an answer's score is made of, but for the score itself; and whether the length limit cut it."""
+    parts = {name: value for name, value in (row.get("parts") or {}).items() if name != "reward"}
+    if row.get("finish_reason") == "length":
+        parts["cut off"] = True
+    return {name.replace("_", " "): _part(value) for name, value in parts.items()}
 
 
 def _part(value: Any) -> str:
