@@ -101,3 +101,24 @@ def smollm2():
         return models.load_model("smollm2"), models.load_tokenizer("smollm2")
     except InputError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def llama_server():
+    """Address of a real OpenAI-compatible server on loopback, with log-probs; serves the embedded model."""
+    xllamacpp = pytest.importorskip("xllamacpp")
+    from gammapo.errors import InputError
+    from gammapo.models import embedded
+
+    params = xllamacpp.CommonParams()
+    try:
+        params.model.path = str(embedded.gguf_path())
+    except InputError as error:
+        pytest.skip(str(error))
+    params.hostnames, params.port = ["127.0.0.1"], 0  # a free port
+    params.model_alias = {"smollm2-135m"}
+    params.n_ctx, params.n_parallel, params.warmup = 2048, 1, False
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
+    server = xllamacpp.Server(params)
+    yield f"{server.listening_address}/v1"
+    del server  # which stops it

@@ -7,10 +7,13 @@ raised. Nothing is kept here: whoever pays for a reply records it.
 from __future__ import annotations
 
 import email.utils
+import http.client
 import json
 import os
 import random
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -85,33 +88,29 @@ class Endpoint:
         return min(self.longest_wait, self.backoff * 2 ** (attempt - 1)) * random.uniform(0.5, 1.0)
 
     def _attempt(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        import httpx
-
-        ends = time.monotonic() + self.deadline
-        address = f"{self.url}/chat/completions"
+        call = urllib.request.Request(
+            f"{self.url}/chat/completions", json.dumps(request).encode(), self._headers(), method="POST"
+        )
+        late = f"no whole reply within {self.deadline:g} s"
         try:
-            with httpx.stream(
-                "POST", address, json=dict(request), headers=self._headers(), timeout=self.deadline
-            ) as answer:
-                body = bytearray()
-                for piece in answer.iter_bytes():
-                    body += piece
-                    if time.monotonic() > ends:
-                        raise EndpointError(f"no whole reply within {self.deadline:g} s")
-        except httpx.TimeoutException as error:
-            raise EndpointError(f"no whole reply within {self.deadline:g} s") from error
-        except httpx.TransportError as error:
-            raise EndpointError(f"the connection to {self.url} failed: {error}") from error
-        text = body.decode("utf-8", errors="replace")
-        if answer.status_code != 200:
-            raise _refusal(answer.status_code, answer.headers, text)
+            text = _body(call, self.deadline)
+        except urllib.error.HTTPError as error:
+            raise _refusal(error) from error
+        except TimeoutError as error:
+            raise EndpointError(late) from error
+        except (OSError, http.client.HTTPException) as error:
+            reason = getattr(error, "reason", error)
+            if isinstance(reason, TimeoutError):
+                raise EndpointError(late) from error
+            raise EndpointError(f"the connection to {self.url} failed: {reason!r}") from error
         return _parsed(text)
 
     def _headers(self) -> dict[str, str]:
         key = os.environ.get("GAMMAPO_API_KEY")
         if key is None and urlsplit(self.url).hostname == urlsplit(OPENAI).hostname:
             key = os.environ.get("OPENAI_API_KEY")  # sent to its own host only
-        return {"Authorization": f"Bearer {key}"} if key else {}
+        headers = {"Content-Type": "application/json", "User-Agent": "gammapo"}
+        return {**headers, "Authorization": f"Bearer {key}"} if key else headers
 
 
 def split_model_at_url(text: str) -> tuple[str, str]:
@@ -126,10 +125,29 @@ def split_model_at_url(text: str) -> tuple[str, str]:
     return model, url
 
 
-def _refusal(status: int, headers: Mapping[str, str], text: str) -> EndpointError:
-    retried = status in RETRIED or status >= 500
-    wait = _seconds(headers.get("retry-after")) if retried else None
-    return EndpointError(f"HTTP {status}: {_short(text)}", fatal=not retried, retry_after=wait)
+def _body(call: urllib.request.Request, deadline: float) -> str:
+    """The whole body of an answer, read within `deadline` seconds of now."""
+    ends = time.monotonic() + deadline
+    with urllib.request.urlopen(call, timeout=deadline) as answer:
+        body = bytearray()
+        while piece := answer.read1(1 << 16):  # returns what is there, so a dripping server cannot hold us
+            body += piece
+            if time.monotonic() > ends:
+                raise TimeoutError
+        due = answer.headers.get("Content-Length")
+    if due is not None and int(due) != len(body):
+        raise http.client.IncompleteRead(bytes(body), int(due) - len(body))
+    return body.decode("utf-8", errors="replace")
+
+
+def _refusal(error: urllib.error.HTTPError) -> EndpointError:
+    retried = error.code in RETRIED or error.code >= 500
+    try:
+        text = error.read(4096).decode("utf-8", errors="replace")
+    except (OSError, http.client.HTTPException):
+        text = ""
+    wait = _seconds(error.headers.get("Retry-After")) if retried else None
+    return EndpointError(f"HTTP {error.code}: {_short(text)}", fatal=not retried, retry_after=wait)
 
 
 def _seconds(value: str | None) -> float | None:

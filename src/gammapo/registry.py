@@ -79,7 +79,12 @@ GENERATORS: dict[str, str] = {
     "server": "gammapo.generation.server_backend:ServerBackend",
 }
 
-JUDGES: dict[str, str] = {}
+JUDGES: dict[str, str] = {
+    "rules": "gammapo.judging.rules:RuleScorer",
+    "reward": "gammapo.judging.reward:RewardScorer",
+    "openai": "gammapo.judging.chat:ChatJudge",
+    "annotations": "gammapo.judging.annotated:AnnotatedJudge",
+}
 
 WORLDS: dict[str, str] = {}
 

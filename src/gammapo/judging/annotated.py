@@ -1,0 +1,76 @@
+"""Judgements that exist already, in an annotations file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gammapo import files
+from gammapo.errors import InputError
+from gammapo.judging.spec import Comparison, Progress
+from gammapo.types import Judgement
+
+
+class AnnotatedJudge:
+    """Looks comparisons up by their three texts; a row with the outputs the other way round counts too.
+
+    Raises:
+        InputError: the file is no list of annotations, or a comparison is not in it.
+    """
+
+    def __init__(self, path: str):
+        self.path, self.name = Path(path), f"annotations:{Path(path).name}"
+        rows = files.read_json(path)
+        if not isinstance(rows, list) or not rows:
+            raise InputError("holds no rows", file=path, expected="a JSON list of annotations")
+        self._known: dict[tuple[str, str, str], tuple[float | None, str]] = {}
+        for number, row in enumerate(rows, 1):
+            self._add(row, number)
+
+    def _add(self, row: object, number: int) -> None:
+        for key in ("instruction", "output_1", "output_2", "preference"):
+            if not isinstance(row, dict) or key not in row:
+                raise InputError(
+                    "is missing", file=self.path, line=number, field=key, expected="an annotation"
+                )
+        assert isinstance(row, dict)
+        preference = row["preference"]
+        if preference is not None and not (isinstance(preference, int | float) and 1 <= preference <= 2):
+            if preference != 0:
+                raise InputError(
+                    f"got {preference!r}",
+                    file=self.path,
+                    line=number,
+                    field="preference",
+                    expected="a number in [1, 2], 0 for a draw, or null",
+                )
+            preference = 1.5
+        annotator = str(row.get("annotator") or self.name)
+        texts = (row["instruction"], row["output_1"], row["output_2"])
+        self._known.setdefault(texts, (preference, annotator))
+
+    def judge(
+        self, comparisons: Sequence[Comparison], *, progress: Progress | None = None
+    ) -> list[Judgement]:
+        """See `Judge.judge`."""
+        found, absent = [], []
+        for number, comparison in enumerate(comparisons, 1):
+            texts = (comparison.instruction, comparison.output_1, comparison.output_2)
+            if texts in self._known:
+                found.append(comparison.judged(*self._known[texts]))
+            elif (texts[0], texts[2], texts[1]) in self._known:
+                preference, annotator = self._known[texts[0], texts[2], texts[1]]
+                turned = None if preference is None else 3 - preference
+                found.append(comparison.judged(turned, annotator))
+            else:
+                absent.append(number)
+        if absent:
+            raise InputError(
+                f"{len(absent)} of {len(comparisons)} comparisons are not in it, first row {absent[0]}",
+                file=self.path,
+                expected="a row with the same instruction and outputs",
+                fix="annotate them with another judge, or compare other outputs",
+            )
+        if progress:
+            progress(len(comparisons), len(comparisons))
+        return found

@@ -1,0 +1,66 @@
+"""Many calls, a few at a time; each reply is committed by its worker before that takes another call."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from typing import Any
+
+from gammapo.endpoint import Endpoint, EndpointError
+from gammapo.judging.record import Record, server_model
+from gammapo.judging.spec import Progress
+
+
+@dataclass(kw_only=True)
+class Asking:
+    """One round of calls, and what came of it.
+
+    No further call starts once a call was refused for good, once more than `max_failures` have failed, or
+    once the server answered as another model than `model`. Calls in flight are always let finish, and
+    recorded.
+    """
+
+    endpoint: Endpoint
+    record: Record
+    model: str  # the server's own name for its model
+    max_failures: int
+    failures: list[EndpointError] = field(default_factory=list)
+    strangers: set[str] = field(default_factory=set)  # other models that answered
+    replies: int = 0
+
+    def __post_init__(self):
+        self._stop, self._guard = threading.Event(), threading.Lock()
+
+    def ask_all(
+        self, requests: Sequence[dict[str, Any]], *, concurrency: int, progress: Progress | None = None
+    ) -> None:
+        with ThreadPoolExecutor(concurrency) as pool:
+            futures = [pool.submit(self._ask, request) for request in requests]
+            try:
+                for future in as_completed(futures):
+                    future.result()
+                    if progress:
+                        progress(self.replies, len(requests))
+            finally:
+                self._stop.set()  # also after an interrupt
+
+    def _ask(self, request: dict[str, Any]) -> None:
+        if self._stop.is_set():
+            return
+        try:
+            reply = self.endpoint.chat(request)
+        except EndpointError as error:
+            with self._guard:
+                self.failures.append(error)
+                if error.fatal or len(self.failures) > self.max_failures:
+                    self._stop.set()
+            return
+        self.record.commit(request, reply)
+        answered = server_model(reply, request)
+        with self._guard:
+            self.replies += 1
+            if answered != self.model:
+                self.strangers.add(answered)
+                self._stop.set()

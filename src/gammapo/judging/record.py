@@ -1,0 +1,157 @@
+"""The record of replies that were paid for: an SQLite file; each is committed before the next step."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gammapo.errors import InputError
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS replies (
+    key TEXT PRIMARY KEY,            -- SHA-256 of request and server_model
+    request_key TEXT NOT NULL,       -- SHA-256 of the request
+    request TEXT NOT NULL,
+    server_model TEXT NOT NULL,      -- the model that the server says it is
+    reply TEXT NOT NULL,
+    prompt_tokens INTEGER,
+    completion_tokens INTEGER,
+    received REAL NOT NULL           -- seconds since 1970
+);
+CREATE INDEX IF NOT EXISTS by_request ON replies (request_key);
+CREATE TABLE IF NOT EXISTS faults (problem TEXT NOT NULL, happened REAL NOT NULL);
+"""
+
+
+class Record:
+    """Replies by request. May be used from several threads; one process at a time.
+
+    Args:
+        path: the file, made if absent; None keeps the record in memory only.
+
+    Raises:
+        InputError: the file is no record, or another process is using it.
+    """
+
+    def __init__(self, path: str | Path | None):
+        self.path = Path(path) if path is not None else None
+        self._guard = threading.Lock()
+        if self.path is not None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = _lock(self.path) if self.path is not None else None
+        try:
+            self._base = sqlite3.connect(self.path or ":memory:", check_same_thread=False)
+            self._base.execute("PRAGMA synchronous = FULL")  # a commit is on the disk when it returns
+            self._base.executescript(SCHEMA)
+            self.secret = self._secret()
+        except sqlite3.DatabaseError as error:
+            self.close()
+            raise InputError(
+                f"is no record of replies ({error})", file=self.path, fix="name another file with --record"
+            ) from error
+
+    def __enter__(self) -> Record:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if hasattr(self, "_base"):
+            self._base.close()
+        if self._lock is not None:
+            os.close(self._lock)  # which also unlocks it
+            self._lock = None
+
+    def find(self, request: Mapping[str, Any], server_model: str | None = None) -> dict[str, Any] | None:
+        """The recorded reply to this very request, from that server model or (None) from any."""
+        query = "SELECT reply FROM replies WHERE request_key = ?"
+        values = [request_key(request)]
+        if server_model is not None:
+            query, values = query + " AND server_model = ?", [*values, server_model]
+        with self._guard:
+            row = self._base.execute(query + " ORDER BY received DESC LIMIT 1", values).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def commit(self, request: Mapping[str, Any], reply: Mapping[str, Any], *, replace: bool = False) -> None:
+        """Write a reply down; once this returns, it survives a crash. The first stays unless `replace`."""
+        usage = reply.get("usage")
+        usage = usage if isinstance(usage, dict) else {}
+        model = server_model(reply, request)
+        row = (
+            hashlib.sha256(f"{request_key(request)}:{model}".encode()).hexdigest(),
+            request_key(request),
+            _canonical(request),
+            model,
+            json.dumps(reply),
+            usage.get("prompt_tokens"),
+            usage.get("completion_tokens"),
+            time.time(),
+        )
+        verb = "REPLACE" if replace else "IGNORE"
+        with self._guard, self._base:
+            self._base.execute(f"INSERT OR {verb} INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+    def note_fault(self, problem: str) -> None:
+        """Keep an attempt that failed, in words."""
+        with self._guard, self._base:
+            self._base.execute("INSERT INTO faults VALUES (?, ?)", (problem, time.time()))
+
+    def count(self) -> int:
+        """Replies held."""
+        with self._guard:
+            return self._base.execute("SELECT COUNT(*) FROM replies").fetchone()[0]
+
+    def characters_per_token(self) -> float | None:
+        """Mean over the recorded requests whose tokens the server counted; None where there are none."""
+        query = "SELECT SUM(LENGTH(request)), SUM(prompt_tokens) FROM replies WHERE prompt_tokens > 0"
+        with self._guard:
+            characters, tokens = self._base.execute(query).fetchone()
+        return characters / tokens if tokens else None
+
+    def _secret(self) -> bytes:
+        with self._guard, self._base:
+            self._base.execute("INSERT OR IGNORE INTO meta VALUES ('secret', ?)", (secrets.token_bytes(32),))
+            return self._base.execute("SELECT value FROM meta WHERE name = 'secret'").fetchone()[0]
+
+
+def request_key(request: Mapping[str, Any]) -> str:
+    return hashlib.sha256(_canonical(request).encode()).hexdigest()
+
+
+def server_model(reply: Mapping[str, Any], request: Mapping[str, Any]) -> str:
+    """The model that the server says has answered; the one asked for if it says nothing."""
+    named = reply.get("model")
+    return named if isinstance(named, str) and named else str(request.get("model"))
+
+
+def _canonical(request: Mapping[str, Any]) -> str:
+    return json.dumps(request, sort_keys=True, separators=(",", ":"))
+
+
+def _lock(path: Path) -> int | None:
+    """Hold the file for this process; the operating system lets go of it even after a SIGKILL."""
+    try:
+        import fcntl
+    except ImportError:  # not on Windows
+        return None
+    lock = os.open(f"{path}.lock", os.O_CREAT | os.O_RDWR, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise InputError(
+            "another process is judging with this record",
+            file=path,
+            fix="wait for it, or name another record",
+        ) from error
+    return lock

@@ -1,0 +1,100 @@
+"""Scores become judgements: the better score wins, surely or as surely as the gap says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gammapo.errors import InputError
+from gammapo.judging.spec import Comparison, Progress, Scorer
+from gammapo.types import Judgement, Message
+
+
+def sign(gap: float) -> float:
+    """Probability that the model wins: 1, 0, or ½ for equal scores."""
+    return 0.5 + 0.5 * ((gap > 0) - (gap < 0))
+
+
+def sigmoid(gap: float) -> float:
+    """Probability that the model wins under Bradley–Terry, σ(gap), for scores that are log-odds."""
+    return 1 / (1 + math.exp(-gap)) if gap >= 0 else math.exp(gap) / (1 + math.exp(gap))
+
+
+LINKS: dict[str, Callable[[float], float]] = {"sign": sign, "sigmoid": sigmoid}
+
+
+class ScorerJudge:
+    """Judges by the gap of two scores: preference = 1 + link(score of output_2 − score of output_1).
+
+    The link is the scorer's own attribute `link` where it has one ("sigmoid" for reward models, whose
+    scores are log-odds), otherwise "sign".
+    """
+
+    def __init__(self, scorer: Scorer, *, name: str, link: str | None = None):
+        link = link or getattr(scorer, "link", "sign")
+        if link not in LINKS:
+            raise InputError(f"got {link!r}", field="link", expected="one of " + ", ".join(LINKS))
+        self.scorer, self.name, self.link = scorer, name, LINKS[link]
+
+    def judge(
+        self, comparisons: Sequence[Comparison], *, progress: Progress | None = None
+    ) -> list[Judgement]:
+        """See `Judge.judge`. Scores are kept in `extra`."""
+        prompts = [comparison.prompt for comparison in comparisons]
+        answers = [comparison.output_1 for comparison in comparisons]
+        answers += [comparison.output_2 for comparison in comparisons]
+        scores = checked_scores(self.scorer, [*prompts, *prompts], answers, self.name)
+        if progress:
+            progress(len(comparisons), len(comparisons))
+        pairs = zip(scores[: len(comparisons)], scores[len(comparisons) :], strict=True)
+        return [
+            comparison.judged(1 + self.link(second - first), self.name, score_1=first, score_2=second)
+            for comparison, (first, second) in zip(comparisons, pairs, strict=True)
+        ]
+
+
+def checked_scores(
+    scorer: Scorer, prompts: Sequence[Sequence[Message]], answers: Sequence[str], name: str
+) -> list[float]:
+    """The scores as floats, one an answer and finite.
+
+    Raises:
+        InputError: the scorer returns another number of scores, or one that is no finite number.
+    """
+    scores = list(scorer.score(prompts, answers))
+    if len(scores) != len(answers):
+        raise InputError(
+            f"{name!r} returned {len(scores)} scores",
+            expected=f"{len(answers)}, one an answer",
+            field="judge",
+        )
+    for number, score in enumerate(scores, 1):
+        if not _finite(score):
+            raise InputError(
+                f"{name!r} scored answer {number} as {score!r}", expected="a finite number", field="judge"
+            )
+    return [float(score) for score in scores]
+
+
+def _finite(value: Any) -> bool:
+    try:
+        return math.isfinite(float(value))
+    except (TypeError, ValueError):
+        return False
+
+
+@dataclass(frozen=True)
+class FunctionScorer:
+    """A plain function `score(prompts, answers)` as a scorer."""
+
+    function: Callable[..., Any]
+    name: str
+
+    @property
+    def link(self) -> str:
+        return getattr(self.function, "link", "sign")
+
+    def score(self, prompts: Sequence[Sequence[Message]], answers: Sequence[str]) -> list[float]:
+        return list(self.function(prompts, answers))

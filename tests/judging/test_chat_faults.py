@@ -1,0 +1,252 @@
+"""The chat judge against a server that fails in every way: no reply is lost, none is paid for twice."""
+
+import json
+import math
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
+import pytest
+
+from gammapo import judging
+from gammapo.errors import InputError, RunError
+from gammapo.judging import Budget, Comparison
+from gammapo.judging.record import Record
+
+COMPARISONS = [
+    Comparison(instruction=f"Task {number}", output_1=f"reference {number}", output_2=f"model {number}")
+    for number in range(12)
+]
+TRANSIENT = ["429", "500", "html", "cut", "cut without length", "hang up", "no choices"]
+
+
+@pytest.fixture
+def record(tmp_path):
+    return tmp_path / "replies.sqlite"
+
+
+def judge(server, record, **options):
+    settings = {"backoff": 0.01, "deadline": 5.0, "concurrency": 3, **options}
+    return judging.create(f"openai:judge@{server.url}", record=record, **settings)
+
+
+def recorded(path):
+    with sqlite3.connect(path) as base:
+        return {row[0] for row in base.execute("SELECT request_key FROM replies")}
+
+
+def test_judging_pays_once_and_a_rerun_pays_nothing(faulty, record):
+    first = judge(faulty, record).judge(COMPARISONS)
+    assert sum(faulty.paid.values()) == len(COMPARISONS) + 1, "one call a comparison, one for the probe"
+    again = judge(faulty, record).judge(COMPARISONS)
+    assert again == first
+    assert sum(faulty.tries.values()) == len(COMPARISONS) + 1
+    assert all(1 < one.preference < 2 for one in first)
+    assert len({one.preference for one in first}) > 6, "every request has its own reply"
+
+
+def test_preferences_follow_the_log_probs_whichever_order(faulty, record):
+    """The server says 0.8 for whatever is shown first: 1.2 if that is the reference, 1.8 if the model."""
+    faulty.first = 0.8
+    for one in judge(faulty, record, order="fixed").judge(COMPARISONS):
+        assert one.preference == pytest.approx(1.2)
+    for one in judge(faulty, record).judge(COMPARISONS):
+        [swapped] = one.extra["model_shown_first"]
+        assert one.preference == pytest.approx(1.8 if swapped else 1.2)
+    for one in judge(faulty, record, order="both").judge(COMPARISONS):
+        assert one.preference == pytest.approx(1.5)
+        assert one.extra["preference_by_order"] == pytest.approx([1.2, 1.8])
+
+
+@pytest.mark.parametrize("fault", TRANSIENT)
+def test_a_passing_fault_is_retried_and_costs_no_reply(faulty, record, fault):
+    expected = judge(faulty, record.with_name("calm.sqlite")).judge(COMPARISONS)
+    faulty.tries.clear(), faulty.paid.clear()
+    faulty.plan = lambda attempt, call: fault if attempt <= 2 and call % 3 == 0 else "good"
+    judged = judge(faulty, record).judge(COMPARISONS)
+    assert sum(faulty.tries.values()) > len(COMPARISONS) + 1, "the fault did happen"
+    assert set(faulty.paid.values()) == {1}
+    assert [one.instruction for one in judged] == [one.instruction for one in expected]
+    assert all(one.preference is not None for one in judged)
+    with sqlite3.connect(record) as base:
+        assert base.execute("SELECT COUNT(*) FROM faults").fetchone()[0] > 0
+
+
+def test_retry_after_is_obeyed(faulty, record):
+    faulty.plan = lambda attempt, call: "429" if call == 1 else "good"
+    judge(faulty, record).judge(COMPARISONS[:1])
+    assert faulty.times[1] - faulty.times[0] >= 0.3
+
+
+def test_a_pause_too_long_to_wait_fails_at_once(faulty, record):
+    faulty.plan = lambda attempt, call: "429 long" if call > 4 else "good"
+    started = time.monotonic()
+    with pytest.raises(RunError, match="come back tomorrow"):
+        judge(faulty, record).judge(COMPARISONS)
+    assert time.monotonic() - started < 20
+
+
+@pytest.mark.parametrize("fault", ["hang", "drip"])
+def test_the_deadline_ends_a_call_that_hangs_or_drips(faulty, record, fault):
+    faulty.plan = lambda attempt, call: fault if attempt == 1 and call > 1 else "good"
+    started = time.monotonic()
+    judged = judge(faulty, record, deadline=0.5).judge(COMPARISONS[:3])
+    assert all(one.preference is not None for one in judged)
+    assert time.monotonic() - started < 15
+    assert set(faulty.paid.values()) == {1}
+
+
+def test_calls_that_fail_for_good_leave_the_others_recorded(faulty, record):
+    stubborn = set()
+
+    def plan(attempt, call):
+        if call in (4, 7) or attempt > 1:
+            stubborn.add(call)
+            return "500"
+        return "good"
+
+    faulty.plan = plan
+    with pytest.raises(RunError, match=r"2 of 12 calls stayed without a reply.*HTTP 500: oops \(after 3 att"):
+        judge(faulty, record, attempts=3).judge(COMPARISONS)
+    kept = recorded(record)
+    assert len(kept) == len(COMPARISONS) - 2 + 1
+    faulty.plan = lambda attempt, call: "good"
+    before = faulty.tries.copy()
+    judged = judge(faulty, record).judge(COMPARISONS)
+    assert all(one.preference is not None for one in judged)
+    assert sum((faulty.tries - before).values()) == 2, "only what was missing is asked for"
+    assert set(faulty.paid.values()) == {1}
+
+
+def test_a_refusal_ends_it_at_once(faulty, record):
+    faulty.plan = lambda attempt, call: "401" if call > 3 else "good"
+    with pytest.raises(RunError, match="HTTP 401.*who are you"):
+        judge(faulty, record, concurrency=1).judge(COMPARISONS)
+    assert sum(faulty.tries.values()) == 4
+    assert len(recorded(record)) == 3
+
+
+def test_many_failures_break_judging_off(faulty, record):
+    faulty.plan = lambda attempt, call: "500" if call > 1 else "good"
+    with pytest.raises(RunError, match="12 of 12 calls stayed without a reply"):
+        judge(faulty, record, attempts=1, max_failures=2, concurrency=1).judge(COMPARISONS)
+    assert sum(faulty.tries.values()) == 1 + 3
+
+
+def test_dropped_log_probs_and_junk_are_kept_and_said(faulty, record):
+    faults = {3: "no log-probs", 5: "junk", 6: "empty text"}
+    faulty.plan = lambda attempt, call: faults.get(call, "good")
+    judged = judge(faulty, record, concurrency=1, order="fixed").judge(COMPARISONS)
+    notes = {number: one.extra.get("note") for number, one in enumerate(judged, 2) if "note" in one.extra}
+    assert notes == {
+        3: "reply without log-probs, its letter taken as certain",
+        5: "unusable reply",
+        6: "unusable reply",
+    }
+    assert judged[1].preference in (1.0, 2.0)
+    assert judged[3].preference is None
+    assert judged[4].preference is None
+    judge(faulty, record).judge(COMPARISONS[:1])
+    assert judge(faulty, record, order="fixed").judge(COMPARISONS) == judged, "and not paid for again"
+    assert set(faulty.paid.values()) == {1}
+
+
+def test_the_probe_refuses_a_server_without_log_probs(faulty, record):
+    faulty.plan = lambda attempt, call: "no log-probs"
+    with pytest.raises(InputError, match=r"returns no log-probs.*--hard-labels"):
+        judge(faulty, record).judge(COMPARISONS)
+    assert sum(faulty.tries.values()) == 1, "found out with one call"
+    judged = judge(faulty, record, hard_labels=True).judge(COMPARISONS)
+    assert {one.preference for one in judged} <= {1.0, 2.0}
+    assert sum(faulty.tries.values()) == 1 + len(COMPARISONS)
+
+
+def test_the_probe_refuses_a_model_that_names_no_letter_and_asks_again_later(faulty, record):
+    faulty.plan = lambda attempt, call: "junk"
+    with pytest.raises(InputError, match="asked for A and B and replied with neither"):
+        judge(faulty, record).judge(COMPARISONS)
+    faulty.plan = lambda attempt, call: "good"
+    assert len(judge(faulty, record).judge(COMPARISONS)) == len(COMPARISONS)
+
+
+def test_a_changed_server_model_is_not_mixed_in(faulty, record):
+    judge(faulty, record).judge(COMPARISONS[:6])
+    faulty.model = "served-2"
+    with pytest.raises(RunError, match="answered as served-1 first and then as served-2"):
+        judge(faulty, record).judge(COMPARISONS)
+
+
+def test_caps_are_checked_before_the_first_call(faulty, record):
+    with pytest.raises(InputError, match="max_calls: judging needs 13 calls; expected at most 12"):
+        judge(faulty, record, budget=Budget(max_calls=12)).judge(COMPARISONS)
+    with pytest.raises(InputError, match="max_cost: judging would cost about"):
+        judge(faulty, record, budget=Budget(price_in=1e4, max_cost=1.0)).judge(COMPARISONS)
+    assert not faulty.tries
+    told = []
+    judge(faulty, record, on_estimate=told.append).judge(COMPARISONS)
+    [estimate] = told
+    assert estimate.calls == 13
+    assert judge(faulty, record).estimate(COMPARISONS).calls == 0
+
+
+def test_concurrency_is_bounded(faulty, record):
+    faulty.delay = 0.05
+    judge(faulty, record, concurrency=3).judge(COMPARISONS)
+    assert 2 <= faulty.most_at_once <= 3
+
+
+def test_equal_comparisons_are_asked_once(faulty, record):
+    judged = judge(faulty, record).judge([COMPARISONS[0]] * 5)
+    assert len(judged) == 5
+    assert sum(faulty.paid.values()) == 2
+
+
+def test_two_processes_cannot_pay_with_one_record(faulty, record):
+    with Record(record), pytest.raises(InputError, match="another process is judging with this record"):
+        judge(faulty, record).judge(COMPARISONS)
+    assert not faulty.tries
+
+
+def test_the_key_goes_to_the_servers_it_is_meant_for_only(faulty, record, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "for-openai")
+    judge(faulty, record).judge(COMPARISONS[:1])
+    assert all("Authorization" not in headers for headers in faulty.headers_seen)
+    monkeypatch.setenv("GAMMAPO_API_KEY", "for-any")
+    judge(faulty, record).judge(COMPARISONS[1:2])
+    assert faulty.headers_seen[-1]["Authorization"] == "Bearer for-any"
+
+
+def test_sigkill_loses_no_recorded_reply_and_pays_none_twice(faulty, tmp_path):
+    faulty.delay = 0.15
+    for name, field in (("model", "output_2"), ("reference", "output_1")):
+        rows = [
+            {"instruction": one.instruction, "output": getattr(one, field), "generator": name}
+            for one in COMPARISONS
+        ]
+        (tmp_path / f"{name}.json").write_text(json.dumps(rows))
+    out = tmp_path / "annotations.json"
+    record = tmp_path / "annotations.json.replies.sqlite"
+    arguments = ["judge", str(tmp_path / "model.json"), "--against", str(tmp_path / "reference.json")]
+    arguments += ["--judge", f"openai:judge@{faulty.url}", "-o", str(out), "--concurrency", "2"]
+    command = [sys.executable, "-c", "from gammapo.cli.app import main; main()", *arguments]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    ends = time.monotonic() + 60
+    while time.monotonic() < ends and sum(faulty.paid.values()) < 6:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not out.exists(), "killed too late to show anything"
+    kept = recorded(record)
+    assert 3 <= len(kept) < len(COMPARISONS)
+    time.sleep(2 * faulty.delay)  # calls in flight at the kill reach the server's books
+    before = faulty.tries.copy()
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    asked_again = set((faulty.tries - before).keys())
+    assert not asked_again & kept, "a recorded reply was paid for twice"
+    assert len(asked_again) == len(COMPARISONS) + 1 - len(kept)
+    preferences = [row["preference"] for row in json.loads(out.read_text())]
+    assert all(1 < value < 2 and math.isfinite(value) for value in preferences)
