@@ -4,6 +4,7 @@ from scipy import stats
 
 from gammapo import evaluation
 from gammapo.errors import InputError
+from gammapo.evaluation import bootstrap
 
 
 def test_the_mean_of_many_agrees_with_the_normal_interval():
@@ -32,6 +33,13 @@ def test_the_seed_decides_everything():
     values = np.random.default_rng(2).normal(size=100)
     assert evaluation.bootstrap_ci(values, seed=7) == evaluation.bootstrap_ci(values, seed=7)
     assert evaluation.bootstrap_ci(values, seed=7) != evaluation.bootstrap_ci(values, seed=8)
+
+
+def test_many_rows_are_drawn_in_chunks_and_alike(monkeypatch):
+    values = np.random.default_rng(2).normal(size=100)
+    whole = evaluation.bootstrap_ci(values, n_bootstrap=250)
+    monkeypatch.setattr(bootstrap, "CELLS", 1000)  # ten draws at a time
+    assert evaluation.bootstrap_ci(values, n_bootstrap=250) == whole
 
 
 def test_groups_are_drawn_together():

@@ -79,6 +79,12 @@ def test_instructions_of_another_set_among_the_official_ones(annotation_files, o
         checked(make_file, rows)
 
 
+def test_a_set_of_ones_own_may_share_a_few_instructions(annotation_files, own_rows, make_file):
+    rows = own_rows(40)
+    rows[3]["instruction"] = evaluation.read_annotations(annotation_files["alpaca-7b"]).instructions[0]
+    assert checked(make_file, rows).warnings == ()
+
+
 def test_a_set_of_ones_own_is_held_against_the_set_given(own_rows, make_file):
     rows = own_rows(10)
     wanted = [row["instruction"] for row in rows]

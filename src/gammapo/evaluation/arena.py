@@ -6,6 +6,7 @@ enters as a soft label. Ratings are in Elo points, 400·θ/ln 10, with the mean 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from gammapo.errors import InputError
 from gammapo.evaluation import glm
 from gammapo.evaluation.annotations import Annotations
-from gammapo.evaluation.bootstrap import Difference, Interval, as_difference, bootstrap_ci, draw, percentile
+from gammapo.evaluation.bootstrap import Difference, Interval, as_difference, bootstrap_ci, draws, percentile
 from gammapo.evaluation.evaluate import Evaluation, Options, evaluate
 
 Array = NDArray[np.float64]
@@ -123,11 +124,12 @@ def ratings(files: Sequence[Annotations], *, n_bootstrap: int = 1000, seed: int 
     first = np.array([place[two[row]] for row in kept], dtype=np.int64)
     second = np.array([place[one[row]] for row in kept], dtype=np.int64)
     _check_connected(names, first, second)
-    counts, units = draw(
+    units, chunks = draws(
         len(kept), n_bootstrap=n_bootstrap, seed=seed, groups=[instructions[row] for row in kept]
     )
-    everything = np.concatenate([np.ones((1, len(kept))), counts])
-    strengths = ELO * _bradley_terry(len(names), first, second, scores[kept], everything)
+    every = itertools.chain([np.ones((1, len(kept)))], chunks)  # the file as it is, then its resamples
+    parts = [_bradley_terry(len(names), first, second, scores[kept], counts) for counts in every]
+    strengths = ELO * np.concatenate(parts)
     games = np.bincount(first, minlength=len(names)) + np.bincount(second, minlength=len(names))
     found = [
         Rating(

@@ -6,7 +6,7 @@ each resample. All intervals are 95 % and percentile, all draws come from the se
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -17,6 +17,7 @@ from gammapo.errors import InputError
 
 Array = NDArray[np.float64]
 LEVEL = 0.95
+CELLS = 4_000_000  # counts held at once, 32 MB
 FEW = 30  # below this many units a percentile bootstrap of a mean is too narrow, and Student's t is used
 
 
@@ -88,10 +89,12 @@ def bootstrap_ci(
         groups: (n,) labels; rows of one group are drawn together (answers of one instruction, one seed).
     """
     subject = _resampled(statistic)
-    counts, units = draw(subject.n_rows, n_bootstrap=n_bootstrap, seed=seed, groups=groups)
-    if isinstance(subject, Mean) and units < FEW:
-        return _student(subject, groups)
-    return percentile(subject.estimate, subject.replicate(counts), units)
+    if isinstance(subject, Mean):
+        units, _ = draws(subject.n_rows, n_bootstrap=n_bootstrap, seed=seed, groups=groups)
+        if units < FEW:
+            return _student(subject, groups)
+    replicates, units = resample([subject], n_bootstrap=n_bootstrap, seed=seed, groups=groups)
+    return percentile(subject.estimate, replicates[0], units)
 
 
 def paired_difference(
@@ -118,9 +121,8 @@ def paired_difference(
             first.values - second.values, n_bootstrap=n_bootstrap, seed=seed, groups=groups
         )
     else:
-        counts, units = draw(first.n_rows, n_bootstrap=n_bootstrap, seed=seed, groups=groups)
-        gaps = first.replicate(counts) - second.replicate(counts)
-        interval = percentile(first.estimate - second.estimate, gaps, units)
+        both, units = resample([first, second], n_bootstrap=n_bootstrap, seed=seed, groups=groups)
+        interval = percentile(first.estimate - second.estimate, both[0] - both[1], units)
     return as_difference(interval)
 
 
@@ -136,19 +138,35 @@ def as_difference(interval: Interval) -> Difference:
     return Difference(**vars(interval), p_value=p_value)
 
 
-def draw(n: int, *, n_bootstrap: int, seed: int, groups: Sequence[object] | None = None) -> tuple[Array, int]:
-    """How often each row is drawn, (B, n), and the number of units drawn from (rows or groups)."""
+def resample(
+    statistics: Sequence[Resampled], *, n_bootstrap: int, seed: int, groups: Sequence[object] | None = None
+) -> tuple[Array, int]:
+    """All statistics on the same draws: (S, B), and the number of units drawn from (rows or groups)."""
+    units, chunks = draws(statistics[0].n_rows, n_bootstrap=n_bootstrap, seed=seed, groups=groups)
+    parts = [[statistic.replicate(counts) for statistic in statistics] for counts in chunks]
+    return np.concatenate([np.stack(part) for part in parts], axis=1), units
+
+
+def draws(
+    n: int, *, n_bootstrap: int, seed: int, groups: Sequence[object] | None = None
+) -> tuple[int, Iterator[Array]]:
+    """Units drawn from, and how often each row is drawn: (b, n) counts, in chunks that fit in memory."""
     if n < 1 or n_bootstrap < 1:
         raise InputError(f"{n} rows and {n_bootstrap} resamples", expected="at least one of each")
-    rng = np.random.default_rng(seed)
-    if groups is None:
-        return rng.multinomial(n, np.full(n, 1 / n), size=n_bootstrap).astype(np.float64), n
-    if len(groups) != n:
+    if groups is not None and len(groups) != n:
         raise InputError(f"{len(groups)} labels", field="groups", expected=f"{n}, one a row")
-    names, member = np.unique(np.asarray(groups).astype(str), return_inverse=True)
-    units = len(names)
-    counts = rng.multinomial(units, np.full(units, 1 / units), size=n_bootstrap).astype(np.float64)
-    return counts[:, member], units
+    member = None if groups is None else np.unique(np.asarray(groups).astype(str), return_inverse=True)[1]
+    units = n if member is None else int(member.max()) + 1
+    return units, _chunks(n, units, member, n_bootstrap, np.random.default_rng(seed))
+
+
+def _chunks(
+    n: int, units: int, member: NDArray[np.int64] | None, total: int, rng: np.random.Generator
+) -> Iterator[Array]:
+    size = max(1, CELLS // n)
+    for begun in range(0, total, size):
+        counts = rng.multinomial(units, np.full(units, 1 / units), size=min(size, total - begun))
+        yield (counts if member is None else counts[:, member]).astype(np.float64)
 
 
 def holm(p_values: ArrayLike) -> Array:

@@ -24,6 +24,7 @@ from gammapo.evaluation.annotations import Annotations
 from gammapo.evaluation.tables import OFFICIAL_REFERENCE, LengthTables, packaged_tables
 
 KINDS = ("invalid", "repeats", "mixed", "unknown", "missing", "nulls", "reference")
+OFFICIAL_SHARE = 0.5  # of a file's instructions, from which it counts as a file about the official set
 FEW_MISSING, FEW_NULLS, FEW_OTHER_REFERENCES = 0.01, 0.05, 0.05
 
 
@@ -161,7 +162,7 @@ def _set(a: Annotations, expected: Sequence[str] | None, tables: LengthTables) -
     else:
         name, size = "the official AlpacaEval set", len(tables.difficulty)
         known = list(tables.positions(a.instructions) >= 0)
-        if not any(known):  # a set of one's own: nothing to hold it against
+        if sum(known) < OFFICIAL_SHARE * len(a):  # a set of one's own: nothing to hold it against
             return []
     found = []
     unknown = known.count(False)

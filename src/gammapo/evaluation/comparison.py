@@ -15,7 +15,7 @@ import numpy as np
 
 from gammapo.errors import InputError
 from gammapo.evaluation.annotations import Annotations
-from gammapo.evaluation.bootstrap import Difference, Interval, as_difference, draw, holm, percentile
+from gammapo.evaluation.bootstrap import Difference, Interval, as_difference, holm, percentile, resample
 from gammapo.evaluation.checks import check
 from gammapo.evaluation.evaluate import Evaluation, Options, evaluate
 
@@ -124,8 +124,7 @@ def compare(
     names = _names(evaluations)
     statistics = [_statistic(evaluation, metric) for evaluation in evaluations]
     n = len(common[0])
-    counts, _ = draw(n, n_bootstrap=max(options.bootstrap, 2), seed=options.seed)
-    replicates = np.stack([statistic.replicate(counts) for statistic in statistics])
+    replicates, _ = resample(statistics, n_bootstrap=max(options.bootstrap, 2), seed=options.seed)
     estimates = np.array([statistic.estimate for statistic in statistics])
     order = np.argsort(-estimates, kind="stable")
     standings = tuple(
@@ -156,7 +155,7 @@ def compare(
         metric=metric,
         reference=evaluations[0].reference,
         n_common=n,
-        n_bootstrap=len(counts),
+        n_bootstrap=replicates.shape[1],
         standings=standings,
         verdicts=verdicts,
         warnings=tuple(warnings),
