@@ -75,6 +75,16 @@ def test_scripts_in_answers_and_model_names_are_text(copy):
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
 
 
+def test_a_collapsed_training_is_warned_of(copy):
+    path = copy / "runs" / "simpo-noisy" / "metrics.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    falling = [{**row, "chosen_logp": -1.0 - 0.05 * row["step"]} for row in rows]
+    path.write_text("".join(json.dumps(row) + "\n" for row in falling))
+    html = demo_report(copy)
+    assert "simpo-noisy: <strong>The chosen answers became less likely" in html
+    assert html.count('class="note') == 1
+
+
 def test_only_results_are_needed(copy):
     for name in ("comparisons.json", "meta.json", "pairs.noise.json"):
         (copy / name).unlink()

@@ -10,6 +10,7 @@ from typing import Any
 from gammapo.report import charts, parts
 from gammapo.report.demo_files import DemoFolder, read_demo
 from gammapo.report.finding import headline
+from gammapo.report.health import signs
 from gammapo.report.numbers import duration
 from gammapo.report.page import Page
 from gammapo.report.palette import model_styles
@@ -50,6 +51,7 @@ def demo_page(demo: DemoFolder) -> Page:
             "Means over the pairs of each logging step. Agreement counts wrong labels too: a model that "
             "agrees with more labels than are right has begun to memorise the errors.",
         )
+        _warnings(page, demo)
     if demo.ledgers:
         page.section("Could training tell which labels were wrong?")
         corrupted = {row["model"] for row in demo.results if row.get("noise_rate")} or set(demo.ledgers)
@@ -73,6 +75,15 @@ def _subtitle(demo: DemoFolder) -> str:
     return " · ".join(words)
 
 
+def _warnings(page: Page, demo: DemoFolder) -> None:
+    """Signs of trouble in each model's training, if there are any."""
+    rates = {row["model"]: row.get("noise_rate") for row in demo.results}
+    for model, metrics in demo.metrics.items():
+        for sign in signs(metrics, noise_rate=rates[model]):
+            if sign.level != "fine":
+                page.warning(f"{model}: {sign.text}", level=sign.level)
+
+
 def _answers(page: Page, demo: DemoFolder, styles: Mapping[str, Any]) -> None:
     page.section("Answers side by side")
     before = len(page.blocks)
@@ -93,7 +104,8 @@ def _answers(page: Page, demo: DemoFolder, styles: Mapping[str, Any]) -> None:
     if panels:
         page.chart(
             list(panels.values()),
-            "Length of all held-out answers, the mean marked. A model may not buy its reward with length.",
+            "Length of all held-out answers, the mean marked. A gain that comes with longer answers is "
+            "suspect.",
         )
 
 
