@@ -3,8 +3,12 @@
 import json
 import sys
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from gammapo import noise
 from gammapo.cli import app
 from gammapo.data import load_pairs
 
@@ -66,3 +70,48 @@ def test_table_and_refusals(run, path, tmp_path):
     assert "already exists" in err
     assert (tmp_path / "clean.jsonl").read_text() == "mine"
     assert run(path, "--clean", tmp_path / "c.jsonl", "--drop", "refusals")[0] == 2
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """A clean pair file, and the folder of a run that corrupted 30 % of it and whose gaps show the flips."""
+    rows = [{"prompt": f"q{i}", "chosen": f"yes {i}", "rejected": f"no {i}"} for i in range(200)]
+    source = tmp_path / "train.jsonl"
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = noise.corrupt(load_pairs(source).pairs, "symmetric", rate=0.3, seed=1)
+    run = tmp_path / "run"
+    run.mkdir()
+    noise.write_manifest(run / "noise.json", done.manifest)
+    rng = np.random.default_rng(0)
+    gaps = [rng.normal(-2 if pair.id in done.manifest.flipped else 2, 1.2) for pair in done.pairs]
+    table = {"pair_id": [pair.id for pair in done.pairs], "step": list(range(200)), "epoch": [0.0] * 200}
+    pq.write_table(pa.table({**table, "reward_gap": gaps}), run / "ledger.parquet")
+    return source, run
+
+
+def test_after_training(run, trained, tmp_path):
+    source, folder = trained
+    fixed = tmp_path / "fixed.jsonl"
+    outputs = ("--html", tmp_path / "run.html", "--repair", fixed)
+    code, out, err = run(source, "--run", folder, *outputs, "--format", "json")
+    assert code == 0, err
+    found = json.loads(out)
+    assert found["truth"]["auroc"] > 0.95
+    assert abs(found["estimated_flip_rate"] - 0.3) < 0.08
+    assert found["repaired"]["right"] > 35
+    mended = {pair.id: pair.chosen for pair in load_pairs(fixed).pairs}
+    clean = {pair.id: pair.chosen for pair in load_pairs(source).pairs}
+    assert sum(mended[name] == clean[name] for name in clean) > 170  # 140 were right before
+    code, out, _ = run(source, "--run", folder)
+    assert code == 0
+    assert "wrong labels, estimated" in out
+    assert "AUROC" in out
+
+
+def test_after_training_refusals(run, trained, path):
+    source, folder = trained
+    assert run(source, "--run", folder / "none")[0] == 2
+    (folder / "noise.json").unlink()
+    code, out, err = run(path, "--run", folder)
+    assert (code, out) == (2, "")
+    assert "are in the pair file" in err

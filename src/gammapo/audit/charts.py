@@ -8,8 +8,10 @@ from typing import Any
 
 import altair as alt
 
+from gammapo.audit.after import RunAudit
 from gammapo.audit.findings import Finding
 from gammapo.audit.labels import LengthBias
+from gammapo.audit.truth import Truth
 from gammapo.types import PreferencePair
 
 INK, ACCENT, QUIET = "#1f2933", "#2563a8", "#9aa5b1"
@@ -93,3 +95,54 @@ def lengths_chart(pairs: Sequence[PreferencePair]) -> str:
         )
     )
     return svg(chart.properties(width=460, height=200))
+
+
+def evidence_chart(audit: RunAudit) -> str:
+    """Histogram of the evidence, truly wrong labels apart where known, with the flip probability over it."""
+    import numpy as np
+
+    values = np.array([one.evidence for one in audit.suspects])
+    edges = np.linspace(values.min(), values.max() + 1e-9, 41)
+    groups = {"pairs": values}
+    if audit.truth is not None:
+        wrong = np.array([bool(one.flipped) for one in audit.suspects])
+        groups = {"label right": values[~wrong], "label wrong": values[wrong]}
+    rows = [
+        {"from": float(low), "to": float(high), "count": int(count), "label": name}
+        for name, group in groups.items()
+        for low, high, count in zip(edges[:-1], edges[1:], np.histogram(group, edges)[0], strict=True)
+    ]
+    colours = alt.Scale(domain=list(groups), range=[ACCENT, "#c2541b"][: len(groups)])
+    legend = alt.Legend(orient="top") if len(groups) > 1 else None
+    bars = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_bar(opacity=0.75)
+        .encode(
+            x=alt.X("from:Q", title="evidence (the model agrees with the label →)", bin="binned"),
+            x2="to:Q",
+            y=alt.Y("count:Q", title="pairs"),
+            color=alt.Color("label:N", title=None, scale=colours, legend=legend),
+        )
+    )
+    curve = sorted({(one.evidence, one.probability) for one in audit.suspects})
+    points = [{"z": z, "p": p} for z, p in curve[:: max(1, len(curve) // 200)]]
+    line = (
+        alt.Chart(alt.Data(values=points))
+        .mark_line(color=INK)
+        .encode(
+            x="z:Q",
+            y=alt.Y("p:Q", title="P(label wrong)", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(grid=False)),
+        )
+    )
+    return svg(alt.layer(bars, line).resolve_scale(y="independent").properties(width=460, height=220))
+
+
+def calibration_chart(truth: Truth) -> str:
+    """Reliability diagram: mean said probability against the true share, in bins of equal size."""
+    rows = [{"said": said, "seen": seen, "pairs": count} for said, seen, count in truth.bins]
+    line = [{"said": 0, "seen": 0}, {"said": 1, "seen": 1}]
+    x = alt.X("said:Q", title="probability said", scale=alt.Scale(domain=[0, 1]))
+    y = alt.Y("seen:Q", title="share truly wrong", scale=alt.Scale(domain=[0, 1]))
+    even = alt.Chart(alt.Data(values=line)).mark_line(color=QUIET, strokeDash=[4, 3]).encode(x=x, y=y)
+    points = alt.Chart(alt.Data(values=rows)).mark_point(color=ACCENT, filled=True, size=60, opacity=1)
+    return svg((even + points.encode(x=x, y=y)).properties(width=260, height=260))

@@ -40,7 +40,7 @@ def contradictions_and_repeats(pairs: Sequence[PreferencePair]) -> tuple[Finding
         Finding(
             name="contradiction",
             title="contradictory duplicates",
-            meaning="The same answers as A>B and as B>A: one label is wrong, and the file does not say which.",
+            meaning="The same answers as A>B and as B>A: one label is wrong, and nothing says which.",
             hits=tuple(hit for _, hit in sorted(against, key=lambda item: item[0])),
         ),
         Finding(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gammapo import files
+from gammapo.audit.after import RunAudit
 from gammapo.audit.before import AuditReport
 from gammapo.audit.findings import Finding
 from gammapo.types import PreferencePair
@@ -43,6 +44,32 @@ def write_page(
             "lengths": lengths_chart(report.pairs),
         },
     )
+    return files.write_text(path, page, overwrite=overwrite)
+
+
+def write_run_page(
+    path: str | Path, audit: RunAudit, *, examples: int = 20, characters: int = 600, overwrite: bool = False
+) -> Path:
+    """Write the page of an audit after training, its most suspect pairs side by side.
+
+    Raises:
+        InputError: the file exists and `overwrite` is False.
+    """
+    from gammapo.audit.charts import calibration_chart, evidence_chart
+
+    if not overwrite:
+        files.refuse_existing(path)
+    shown = []
+    for one in audit.suspects[:examples]:
+        why = [f"wrong with probability {one.probability:.2f}"]
+        if one.flipped is not None:
+            why.append("wrong indeed" if one.flipped else "right according to the manifest")
+        shown.append(side_by_side(one.pair, characters) | {"why": why})
+    charts = {
+        "evidence": evidence_chart(audit),
+        "calibration": calibration_chart(audit.truth) if audit.truth else "",
+    }
+    page = render("after.html.j2", audit=audit, shown=shown, charts=charts)
     return files.write_text(path, page, overwrite=overwrite)
 
 

@@ -11,8 +11,10 @@ import typer
 from gammapo.cli.console import Format
 
 if TYPE_CHECKING:
-    from gammapo.audit import AuditReport, Cleaned
-    from gammapo.types import Message
+    from gammapo.audit import AuditReport, Cleaned, Repaired, RunAudit
+    from gammapo.data import LoadedPairs
+    from gammapo.noise import Manifest
+    from gammapo.types import Message, PreferencePair
 
 
 def command(
@@ -29,14 +31,24 @@ def command(
     drop: list[str] = typer.Option(
         None, "--drop", help="Checks whose pairs the cleaned file leaves out; repeat for several."
     ),
+    run: Path = typer.Option(None, "--run", help="Audit after training: the folder of a finished run."),
+    repair: Path = typer.Option(None, "--repair", help="With --run: write a relabelled or filtered file."),
+    how: str = typer.Option("flip", "--how", help="What --repair does to suspects: flip or drop."),
+    above: float = typer.Option(0.5, "--above", help="Probability of a wrong label from which it does."),
+    seed: int = typer.Option(0, "--seed", help="Of the bootstrap interval."),
     overwrite: bool = typer.Option(False, "--overwrite", help="Replace outputs that exist."),
     format: Format = typer.Option(Format.table, "--format", help="How to print the result."),
 ) -> None:
     """Find pairs that should not be trained on as they are, and say why for each.
 
+    With --run, rank the labels that a training run on these pairs makes suspect.
+
     The cleaned file leaves out, unless --drop says otherwise: near_identical, contradiction, repeat, leakage,
     template. Unusable rows are never in it.
     """
+    if run is not None:
+        _after(source, split, run, html, examples, repair, how, above, seed, overwrite, format)
+        return
     from gammapo import data, files, models
     from gammapo.audit import DROPPED_BY_DEFAULT, audit_pairs, write_clean
     from gammapo.audit.clean import record_path
@@ -105,3 +117,109 @@ def print_report(report: AuditReport, cleaned: Cleaned | None) -> None:
         print(
             f"\n{cleaned.file}: {cleaned.kept} pairs kept; left out: {dropped} (listed in {cleaned.record})"
         )
+
+
+def _after(
+    source: str,
+    split: str | None,
+    run: Path,
+    html: Path | None,
+    examples: int,
+    repair: Path | None,
+    how: str,
+    above: float,
+    seed: int,
+    overwrite: bool,
+    format: Format,
+) -> None:
+    from gammapo import data, files
+    from gammapo.audit import audit_run, read_ledger, write_repaired
+    from gammapo.audit.repair import repaired_record_path
+    from gammapo.cli.console import print_json, stderr
+
+    outputs = [html, repair, repaired_record_path(repair) if repair else None]
+    for path in () if overwrite else [path for path in outputs if path is not None]:
+        files.refuse_existing(path)
+    evidence = read_ledger(run)
+    loaded = data.load_pairs(source, split=split, on_bad="drop")
+    stderr.print(f"read {loaded.report.describe()}")
+    pairs, manifest = _as_trained(source, loaded, run)
+    flipped = None if manifest is None else manifest.flipped
+    found = audit_run(str(run), evidence, pairs, flipped=flipped, seed=seed)
+    repaired = None
+    if repair is not None:
+        marker = None if manifest is None else manifest.fingerprint
+        repaired = write_repaired(found, repair, how=how, above=above, marker=marker, overwrite=overwrite)
+    if html is not None:
+        from gammapo.audit.page import write_run_page
+
+        write_run_page(html, found, examples=20 if examples == 3 else examples, overwrite=overwrite)
+        stderr.print(f"page: {html}")
+    if format is Format.json:
+        summary = None
+        if repaired is not None:
+            summary = {
+                "file": str(repaired.file),
+                "record": str(repaired.record),
+                "changed": repaired.changed,
+                "kept": repaired.kept,
+                "right": repaired.right,
+            }
+        print_json({**found.as_dict(), "repaired": summary})
+    else:
+        print_run(found, repaired, above)
+
+
+def _as_trained(
+    source: str, loaded: LoadedPairs, run: Path
+) -> tuple[Sequence[PreferencePair], Manifest | None]:
+    """The pairs with the labels that the run saw, and the manifest of wrong ones where there is one.
+
+    A run that corrupted its labels itself keeps the manifest in its folder; otherwise it may lie beside the
+    pair file.
+    """
+    from gammapo import noise
+
+    inside, beside = run / "noise.json", noise.manifest_path(source)
+    if inside.is_file():
+        manifest = noise.read_manifest(inside)
+        return noise.compose(loaded.pairs, manifest.steps).pairs, manifest
+    if beside.is_file():
+        return loaded.pairs, noise.read_manifest(beside)
+    return loaded.pairs, None
+
+
+def print_run(found: RunAudit, repaired: Repaired | None, above: float) -> None:
+    from gammapo.cli.console import print_table
+
+    low, high = found.rate_ci95
+    rows = [
+        ["pairs", f"{len(found.suspects)}, {found.visits:.1f} visits each"],
+        ["wrong labels, estimated", f"{100 * found.rate:.1f} % ({100 * low:.1f} to {100 * high:.1f})"],
+        ["  from first visits alone", f"{100 * found.rate_first_visit:.1f} %"],
+        [f"suspects above {above:g}", str(sum(one.probability > above for one in found.suspects))],
+    ]
+    if found.missing:
+        rows.append(["in the ledger, not in the file", str(found.missing)])
+    if found.truth is not None:
+        truth = found.truth
+        rows.append(["wrong labels, true", f"{100 * truth.rate:.1f} % ({truth.flips})"])
+        if truth.auroc is not None:
+            rows.append(["AUROC", f"{truth.auroc:.3f}"])
+            rows.append(["average precision", f"{truth.average_precision:.3f}"])
+        rows.append(["calibration error", f"{truth.calibration_error:.3f}"])
+    print_table(["", ""], rows)
+    print()
+    top = [
+        [
+            one.pair.id,
+            one.pair.origin,
+            f"{one.probability:.3f}",
+            "" if one.flipped is None else str(one.flipped),
+        ]
+        for one in found.suspects[:10]
+    ]
+    print_table(["most suspect", "where", "P(wrong)", "wrong indeed"], top)
+    if repaired is not None:
+        indeed = "" if repaired.right is None else f", {repaired.right} of them wrong indeed"
+        print(f"\n{repaired.file}: {repaired.kept} pairs, {repaired.changed} changed{indeed}")

@@ -1,0 +1,92 @@
+"""A relabelled or filtered pair file from the suspects of a run, with the record of every change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from gammapo import files
+from gammapo.audit.after import RunAudit
+from gammapo.data import MARKER, write_pairs
+from gammapo.errors import InputError
+from gammapo.types import PreferencePair
+
+How = Literal["flip", "drop"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repaired:
+    """What was written. `right` counts changes of labels that were wrong indeed, None if not known."""
+
+    file: Path
+    record: Path
+    changed: int
+    kept: int
+    right: int | None
+
+
+def repaired_record_path(output: str | Path) -> Path:
+    """fixed.jsonl → fixed.repaired.json"""
+    path = Path(output)
+    return path.with_name(path.name.removesuffix(".gz").removesuffix(".jsonl") + ".repaired.json")
+
+
+def write_repaired(
+    audit: RunAudit,
+    output: str | Path,
+    *,
+    how: How | str,
+    above: float,
+    marker: str | None = None,
+    overwrite: bool = False,
+) -> Repaired:
+    """Flip or drop the pairs whose label is wrong with a probability above `above`; in the run's file order.
+
+    Raises:
+        InputError: an unknown way, a threshold outside [0, 1], nothing left, or an output that exists.
+    """
+    if how not in ("flip", "drop"):
+        raise InputError(f"unknown {how!r}", field="how", expected="'flip' or 'drop'")
+    if not 0 <= above <= 1:
+        raise InputError(f"is {above}", field="above", expected="a probability in [0, 1]")
+    chosen = {one.pair.id: one for one in audit.suspects if one.probability > above}
+    in_order = sorted((one.pair for one in audit.suspects), key=_place)
+    if how == "flip":
+        pairs = [exchanged(pair) if pair.id in chosen else pair for pair in in_order]
+    else:
+        pairs = [pair for pair in in_order if pair.id not in chosen]
+    if not pairs:
+        raise InputError("every pair would be dropped", field="above", fix="choose a higher threshold")
+    record = repaired_record_path(output)
+    for path in () if overwrite else (output, record):
+        files.refuse_existing(path)
+    write_pairs(output, pairs, overwrite=overwrite, extra={MARKER: marker} if marker else None)
+    changes = [{"id": name, "flip_probability": one.probability} for name, one in chosen.items()]
+    files.write_json(
+        record, {"run": audit.run, "how": how, "above": above, "changed": changes}, overwrite=overwrite
+    )
+    known = [one.flipped for one in chosen.values()]
+    return Repaired(
+        file=Path(output),
+        record=record,
+        changed=len(chosen),
+        kept=len(pairs),
+        right=None if audit.truth is None else sum(bool(flag) for flag in known),
+    )
+
+
+def exchanged(pair: PreferencePair) -> PreferencePair:
+    """The pair with the other label; each score stays with its answer."""
+    return replace(
+        pair,
+        chosen=pair.rejected,
+        rejected=pair.chosen,
+        chosen_score=pair.rejected_score,
+        rejected_score=pair.chosen_score,
+    )
+
+
+def _place(pair: PreferencePair) -> tuple[str, int, str]:
+    file, _, line = pair.origin.rpartition(":")
+    return file, int(line) if line.isdigit() else 0, pair.id

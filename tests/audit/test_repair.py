@@ -1,0 +1,53 @@
+"""Repaired files: suspects flipped or dropped, in file order, every change recorded."""
+
+import json
+
+import pytest
+
+from gammapo.audit import audit_run, evidence, write_repaired
+from gammapo.data import load_pairs
+from gammapo.errors import InputError
+
+
+@pytest.fixture
+def found(make_run, some, pair):
+    from dataclasses import replace
+
+    run = make_run(some(0.3), pairs=300)
+    pairs = [replace(pair(f"p{i}", f"a{i}", f"b{i}"), origin=f"pairs.jsonl:{i}") for i in range(300)]
+    return audit_run(
+        "runs/x", evidence(run.ids, run.steps, run.gaps), pairs, flipped=run.flipped, resamples=2
+    )
+
+
+def test_flip_mends_most_labels(found, tmp_path):
+    done = write_repaired(found, tmp_path / "fixed.jsonl", how="flip", above=0.5, marker="abc")
+    again = load_pairs(done.file)
+    suspects = {one.pair.id for one in found.suspects if one.probability > 0.5}
+    assert [pair.id for pair in again.pairs] == [f"p{i}" for i in range(300)]
+    assert {pair.id for pair in again.pairs if pair.chosen.startswith("b")} == suspects
+    assert again.report.noise_marker == "abc"
+    assert (done.changed, done.kept) == (len(suspects), 300)
+    assert done.right is not None
+    assert done.right > 0.8 * done.changed
+    record = json.loads(done.record.read_text())
+    assert {one["id"] for one in record["changed"]} == suspects
+
+
+def test_drop_leaves_them_out(found, tmp_path):
+    done = write_repaired(found, tmp_path / "fixed.jsonl.gz", how="drop", above=0.9)
+    assert len(load_pairs(done.file).pairs) == done.kept == 300 - done.changed
+    assert done.record.name == "fixed.repaired.json"
+
+
+def test_faults_are_named(found, tmp_path):
+    for how, above, message in (
+        ("swap", 0.5, "how: unknown 'swap'"),
+        ("flip", 1.5, "above: is 1.5"),
+        ("drop", 0.0, "every pair would be dropped"),
+    ):
+        with pytest.raises(InputError, match=message):
+            write_repaired(found, tmp_path / "fixed.jsonl", how=how, above=above)
+    (tmp_path / "fixed.jsonl").write_text("mine")
+    with pytest.raises(InputError, match="already exists"):
+        write_repaired(found, tmp_path / "fixed.jsonl", how="flip", above=0.5)
