@@ -46,7 +46,7 @@ def command(
 
     if output is None and not dry_run:
         raise InputError("is missing", field="-o", fix="give -o FILE, or --dry-run")
-    if output is not None and not overwrite:
+    if output is not None and not (overwrite or dry_run):
         files.refuse_existing(output)
     comparisons = judging.pair_outputs(outputs, against, partial=partial)
     options: dict[str, Any] = {

@@ -1,0 +1,94 @@
+"""The verb, as a user calls it."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from gammapo.cli.app import app, main
+
+TEXTS = ("Name a bird.", "Name a tree.", "Name a fish.")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    for name, answer in (("model", "An eagle."), ("reference", "I would rather not say, sorry.")):
+        rows = [{"dataset": "d", "instruction": i, "output": answer, "generator": name} for i in TEXTS]
+        (tmp_path / f"{name}.json").write_text(json.dumps(rows))
+    (tmp_path / "rules.yaml").write_text("rules: [{excludes: sorry}]")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+BASE = ["judge", "model.json", "--against", "reference.json"]
+
+
+def test_rules_to_annotations_to_winrate_format(folder):
+    done = CliRunner().invoke(
+        app, [*BASE, "--judge", "rules:rules.yaml", "-o", "annotations.json", "--format", "json"]
+    )
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout) == {
+        "output": "annotations.json",
+        "comparisons": 3,
+        "judged": 3,
+        "mean_preference": 2.0,
+        "notes": {},
+    }
+    rows = json.loads((folder / "annotations.json").read_text())
+    assert [row["instruction"] for row in rows] == list(TEXTS)
+    assert {(row["generator_1"], row["generator_2"], row["preference"]) for row in rows} == {
+        ("reference", "model", 2.0)
+    }
+
+
+def test_a_real_judge_its_record_and_a_dry_run(folder, llama_server):
+    spec = ["--judge", f"openai:smollm2-135m@{llama_server}"]
+    dry = CliRunner().invoke(app, [*BASE, *spec, "-o", "a.json", "--dry-run", "--format", "json"])
+    assert dry.exit_code == 0, dry.output
+    assert json.loads(dry.stdout)["calls"] == 4
+    done = CliRunner().invoke(app, [*BASE, *spec, "-o", "a.json", "--format", "json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["judged"] == 3
+    assert (folder / "a.json.replies.sqlite").is_file()
+    again = CliRunner().invoke(app, [*BASE, *spec, "-o", "a.json", "--dry-run", "--format", "json"])
+    assert json.loads(again.stdout)["calls"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--judge", "rules:rules.yaml"], "-o: is missing"),
+        (["--judge", "rules:absent.yaml", "-o", "a.json"], "absent.yaml: no such file"),
+        (["--judge", "oracle", "-o", "a.json"], "judge: got 'oracle'"),
+        (["--judge", "rules:rules.yaml", "-o", "model.json"], "already exists"),
+        (["--judge", "rules:rules.yaml", "-o", "a.json", "--both-orders"], "has no option 'order'"),
+        (["--judge", "openai:m@http://127.0.0.1:9", "-o", "a.json", "--max-calls", "2"], "needs 4 calls"),
+        (["--judge", "openai:m@http://127.0.0.1:9", "-o", "a.json", "--max-cost", "2"], "needs prices"),
+    ],
+)
+def test_bad_usage_exits_2_and_says_what(folder, arguments, said, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["gammapo", *BASE, *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_outputs_for_another_set_are_refused(folder, monkeypatch, capsys):
+    rows = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps([{**row, "instruction": "other"} for row in rows[:1]]))
+    monkeypatch.setattr("sys.argv", ["gammapo", *BASE, "--judge", "rules:rules.yaml", "-o", "a.json"])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 2
+    assert "answers another set" in capsys.readouterr().err
+
+
+def test_a_judge_that_cannot_be_reached_exits_1(folder, monkeypatch, capsys):
+    spec = ["--judge", "openai:m@http://127.0.0.1:9", "--attempts", "1", "-o", "a.json"]
+    monkeypatch.setattr("sys.argv", ["gammapo", *BASE, *spec])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 1
+    assert "the first call failed" in capsys.readouterr().err

@@ -1,0 +1,75 @@
+"""What is handed to vLLM's engine and taken from it; the engine needs a GPU, so a stand-in records calls."""
+
+import sys
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+from gammapo import generation
+from gammapo.data import encode_prompt
+from gammapo.errors import MissingExtraError
+from gammapo.generation import Sampling
+from gammapo.types import Message
+
+PROMPTS = [[Message(role="user", content=text)] for text in ("yes", "a river", "no")]
+
+
+@pytest.fixture
+def engine(monkeypatch):
+    calls = []
+
+    class LLM:
+        def __init__(self, **settings):
+            calls.append(settings)
+
+        def generate(self, prompts, params, use_tqdm):
+            calls.append((prompts, params))
+            return [
+                SimpleNamespace(
+                    outputs=[
+                        SimpleNamespace(
+                            text=f"{len(prompt['prompt_token_ids'])}.{n}", token_ids=[n], finish_reason=r
+                        )
+                        for n, r in zip(range(params.n), ("stop", "length"), strict=True)
+                    ]
+                )
+                for prompt in prompts
+            ]
+
+    stand_in = ModuleType("vllm")
+    stand_in.LLM, stand_in.SamplingParams = LLM, lambda **settings: SimpleNamespace(**settings)
+    monkeypatch.setitem(sys.modules, "vllm", stand_in)
+    return calls
+
+
+def test_ids_with_one_bos_stop_tokens_and_sampling_reach_the_engine(engine, tiny_model_dir, tiny_tokenizer):
+    backend = generation.create("vllm", model=tiny_model_dir, chunk=2)
+    assert engine.pop(0)["model"] == str(tiny_model_dir)
+    came = []
+    answers = backend.generate(
+        PROMPTS,
+        Sampling(max_new_tokens=9, temperature=0.7, top_p=0.9, n=2, seed=4),
+        on_result=lambda index, result: came.append(index),
+    )
+    ids = [encode_prompt(tiny_tokenizer, prompt) for prompt in PROMPTS]
+    sent = [prompt["prompt_token_ids"] for prompts, _ in engine for prompt in prompts]
+    assert sent == ids
+    params = vars(engine[0][1])
+    end = tiny_tokenizer.convert_tokens_to_ids("<|end|>")
+    assert params == {
+        "n": 2,
+        "temperature": 0.7,
+        "top_p": 0.9,
+        "max_tokens": 9,
+        "seed": 4,
+        "stop_token_ids": [end],
+    }
+    assert came == [0, 1, 2]
+    assert [[answer.text for answer in of] for of in answers] == [[f"{len(i)}.0", f"{len(i)}.1"] for i in ids]
+    assert [answer.finish_reason for answer in answers[0]] == ["stop", "length"]
+
+
+def test_without_vllm_the_extra_is_named(monkeypatch, tiny_model_dir):
+    monkeypatch.setitem(sys.modules, "vllm", None)
+    with pytest.raises(MissingExtraError, match=r"gammapo\[vllm\]"):
+        generation.create("vllm", model=tiny_model_dir)

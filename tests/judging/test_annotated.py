@@ -1,0 +1,51 @@
+"""Looking judgements up, either way round."""
+
+import json
+
+import pytest
+
+from gammapo.errors import InputError
+from gammapo.judging import Comparison, create
+
+ROWS = [
+    {"instruction": "a", "output_1": "p", "output_2": "q", "preference": 1.25, "annotator": "gpt"},
+    {"instruction": "b", "output_1": "p", "output_2": "q", "preference": None},
+    {"instruction": "c", "output_1": "p", "output_2": "q", "preference": 0},
+]
+
+
+@pytest.fixture
+def path(tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps(ROWS))
+    return tmp_path / "a.json"
+
+
+def test_lookup_turns_swapped_rows(path):
+    asked = [("a", "p", "q"), ("a", "q", "p"), ("b", "p", "q"), ("b", "q", "p"), ("c", "p", "q")]
+    comparisons = [Comparison(instruction=i, output_1=one, output_2=two) for i, one, two in asked]
+    judged = create(f"annotations:{path}").judge(comparisons)
+    assert [one.preference for one in judged] == [1.25, 1.75, None, None, 1.5]
+    assert judged[0].annotator == "gpt"
+
+
+def test_what_is_not_there_is_counted(path):
+    comparisons = [Comparison(instruction=i, output_1="p", output_2="q") for i in "axb"]
+    with pytest.raises(InputError, match="1 of 3 comparisons are not in it, first row 2"):
+        create(f"annotations:{path}").judge(comparisons)
+
+
+@pytest.mark.parametrize(("key", "value"), [("preference", 3), ("preference", "good")])
+def test_bad_preferences_are_named(path, key, value):
+    path.write_text(json.dumps([ROWS[0], {**ROWS[1], key: value}]))
+    with pytest.raises(InputError, match=f"a.json:2: {key}: got {value!r}"):
+        create(f"annotations:{path}")
+
+
+def test_real_annotations(shared_data):
+    from gammapo.files import read_json
+
+    path = shared_data / "alpaca_eval" / "annotations" / "phi-2.json.gz"
+    rows = read_json(path)
+    keys = ("instruction", "output_1", "output_2", "generator_1", "generator_2")
+    judged = create(f"annotations:{path}").judge([Comparison(**{k: row[k] for k in keys}) for row in rows])
+    assert [one.preference for one in judged] == [row["preference"] for row in rows]

@@ -1,0 +1,84 @@
+"""Links, and users' own scorers and judges."""
+
+import math
+
+import pytest
+
+from gammapo.errors import InputError
+from gammapo.judging import Comparison, ScorerJudge, create, create_scorer
+from gammapo.judging.scorers import sigmoid, sign
+
+
+def test_links_by_hand():
+    assert [sign(gap) for gap in (-2.0, 0.0, 0.1)] == [0.0, 0.5, 1.0]
+    assert sigmoid(math.log(3)) == pytest.approx(0.75)
+    assert sigmoid(-math.log(3)) == pytest.approx(0.25)
+    assert (sigmoid(-1e4), sigmoid(1e4)) == (0.0, 1.0)
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    (tmp_path / "own_scorers_x1.py").write_text(
+        "def length(prompts, answers):\n    return [len(a) for a in answers]\n"
+        "def soft(prompts, answers):\n    return [float(len(a)) for a in answers]\n"
+        "soft.link = 'sigmoid'\n"
+        "def short(prompts, answers):\n    return [1.0]\n"
+        "def broken(prompts, answers):\n    return [float('nan')] * len(answers)\n"
+        "class Times:\n"
+        "    def __init__(self, factor=1): self.factor = factor\n"
+        "    def score(self, prompts, answers): return [self.factor * len(a) for a in answers]\n"
+        "class First:\n"
+        "    def judge(self, comparisons, *, progress=None):\n"
+        "        return [c.judged(1.0, 'first') for c in comparisons]\n"
+        "number = 3\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return "own_scorers_x1"
+
+
+COMPARISONS = [Comparison(instruction="x", output_1="aa", output_2=text) for text in ("aaa", "a", "bb")]
+
+
+def test_own_function_class_and_judge(own):
+    def preferences(spec, **options):
+        return [one.preference for one in create(f"{own}:{spec}", **options).judge(COMPARISONS)]
+
+    assert preferences("length") == [2.0, 1.0, 1.5]
+    assert preferences("soft") == pytest.approx([1 + sigmoid(1), 1 + sigmoid(-1), 1.5])
+    assert preferences("Times", factor=-1) == [1.0, 2.0, 1.5]
+    assert preferences("First") == [1.0, 1.0, 1.0]
+    assert create_scorer(f"{own}:Times", factor=2).score([()], ["aaa"]) == [6]
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("short", "returned 1 scores; expected 6"),
+        ("broken", "scored answer 1 as nan"),
+        ("number", "is int"),
+        ("absent", "cannot load"),
+    ],
+)
+def test_what_an_own_scorer_does_wrong_is_said(own, spec, said):
+    with pytest.raises(InputError, match=said):
+        create(f"{own}:{spec}").judge(COMPARISONS)
+
+
+def test_options_and_specs_are_checked(own, tmp_path):
+    for spec, options, said in (
+        ("rules", {}, "got 'rules'; expected rules:FILE"),
+        ("nosuchmodule_x:y", {}, "cannot load 'nosuchmodule_x:y'"),
+        (f"{own}:length", {"factor": 2}, "is no class"),
+        ("rules:x.yaml", {"factor": 2}, "the judge 'rules' has no option 'factor'"),
+        ("openai:m@http://localhost", {"concurency": 2}, "expected 'concurrency'"),
+        ("rules:absent.yaml", {}, "no such file"),
+    ):
+        with pytest.raises(InputError, match=said):
+            create(spec, **options)
+    with pytest.raises(InputError, match="compares answers and scores none"):
+        create_scorer("openai:m@http://localhost:1")
+
+
+def test_an_unknown_link_is_refused(own):
+    with pytest.raises(InputError, match="link: got 'cubic'; expected one of sign, sigmoid"):
+        ScorerJudge(create_scorer(f"{own}:Times"), name="x", link="cubic")
