@@ -71,10 +71,33 @@ def test_only_adaptive_margins_at_full_strength_is_gamma_simpo():
 def test_only_boundedness_by_hand():
     """s = 0.15/0.3 = ½, so q = ½·0.8 = 0.4 and L = (1 − σ(z)^0.4)/0.4."""
     logps = batch()
-    out = losses.create("gammapo", noise=0.15, **{**OFF, "q_max": 0.8})(logps)
+    out = losses.create("gammapo", noise=0.15, **{**OFF, "q_max": 0.8, "calibrate": False})(logps)
     u = torch.sigmoid(out.reward_gaps - 3.0)
     assert torch.allclose(out.per_pair, (1 - u**0.4) / 0.4, rtol=1e-6)
     assert torch.allclose(out.weights, u**0.4 * (1 - u), rtol=1e-6)
+
+
+def test_boundedness_follows_what_gaps_tell_of_labels():
+    """Gaps that agree with one label in two tell nothing: contradicted pairs go on being heard."""
+
+    def weight_of_the_most_contradicted(sign):
+        gaps = torch.linspace(0.1, 3, 200, dtype=torch.float64) * sign
+        length = torch.full((200,), 4.0, dtype=torch.float64)
+        logps = PairLogps(
+            chosen=-40 + 0.4 * gaps * 4,
+            rejected=torch.full_like(gaps, -40.0),
+            chosen_length=length,
+            rejected_length=length,
+        )
+        out = losses.create("gammapo", noise=0.3, **{**OFF, "q_max": 0.7})(logps)
+        return out.weights[out.reward_gaps.argmin()].item()
+
+    half = torch.ones(200, dtype=torch.float64)
+    half[::2] = -1
+    tenth = torch.ones(200, dtype=torch.float64)
+    tenth[::10] = -1
+    assert weight_of_the_most_contradicted(half) > 0.5
+    assert weight_of_the_most_contradicted(tenth) < 0.2
 
 
 def test_only_the_guard_by_hand():
@@ -194,6 +217,7 @@ CHANGES = {
     "gamma": 1.0,
     "gamma_beta_ratio": 0.5,
     "q_max": 0.2,
+    "calibrate": False,
     "adapt": 0.5,
     "tau": 1.0,
     "trust": 0.3,
@@ -202,6 +226,7 @@ CHANGES = {
     "guard_slack": 0.0,
     "anchor": 0.5,
     "noise": 0.05,
+    "prior_noise": 0.05,
     "full_noise": 0.45,
     "window": 16,
     "fresh": 0.2,

@@ -23,8 +23,8 @@ def test_finds_rate_and_slope_where_gaps_are_informative(rate):
 
 
 def test_uninformative_gaps_are_not_trusted_and_leave_the_prior():
-    """Gaps that say nothing of labels: ε stays near the prior's mean of 0.1, and k near 0."""
-    found = label_noise(labelled_gaps(0.0, slope=0.0))
+    """Gaps that say nothing of labels: ε stays near the prior's mean, and k near 0."""
+    found = label_noise(labelled_gaps(0.0, slope=0.0), prior=0.1)
     assert found.rate.item() == pytest.approx(0.1, abs=0.05)
     assert found.slope.item() < 0.2
 
@@ -40,6 +40,13 @@ def test_a_known_rate_is_kept_and_helps_the_slope():
     found = label_noise(labelled_gaps(0.2, slope=5.0), rate=0.2)
     assert found.rate.item() == pytest.approx(0.2)
     assert found.slope.item() == pytest.approx(5.0, rel=0.5)
+
+
+def test_the_prior_counts_only_where_gaps_say_little():
+    silent, telling = labelled_gaps(0.2, slope=0.0, size=500), labelled_gaps(0.2, slope=8.0)
+    assert label_noise(silent, prior=0.25).rate > label_noise(silent, prior=0.05).rate + 0.1
+    difference = label_noise(telling, prior=0.25).rate - label_noise(telling, prior=0.05).rate
+    assert abs(difference.item()) < 0.03
 
 
 def test_more_flips_are_never_seen_as_fewer():

@@ -6,7 +6,8 @@
     ε, k                                     rate of flips and trust in gaps, from fresh gaps (label_noise.py)
     s = λ_t min(1, ε / full_noise)           strength of every protection: 0 in the warm-up and on clean data
     γ_i = γ₀ + s·adapt·(γ_i^KL − γ₀)         margins: fixed at s = 0, KL-optimal at s = 1; their mean is γ₀
-    L_q(z) = (1 − σ(z)^q)/q,  q = s·q_max    bounded loss, whose weight redescends (bounded.py)
+    L_q(z) = (1 − σ(z)^q)/q                  bounded loss, whose weight redescends (bounded.py);
+    q = s·q_max·min(1, k)                    not where gaps say little of labels
     c_i = σ(logit(1−ε) + k r_i + score)      clarity: the probability that the label is right
     ω_i = 1 − s·trust·(1 − min(1, 2c_i))     a pair more likely wrong than right is played down
     g_i = max(0, drift − slack)²             label-free guard of the pair's mean log-prob (drift_guard.py)
@@ -43,6 +44,7 @@ class GammaPOOptions(TargetMarginOptions):
 
     beta: float = option(10.0, "scale of the reward", unit="reward per nat", source="as gamma_simpo")
     q_max: float = option(0.7, "boundedness at full strength; 0 is off", source="arXiv:1805.07836")
+    calibrate: bool = option(True, "boundedness only as far as gaps are found to predict labels")
     adapt: float = option(1.0, "how far margins are KL-optimal at full strength; 0 is off")
     tau: float = option(3.0, "pull of the KL-optimal margins to their mean", source="as gamma_simpo")
     trust: float = option(1.0, "how far clarity weighs pairs at full strength; 0 is off")
@@ -53,8 +55,9 @@ class GammaPOOptions(TargetMarginOptions):
     noise: float | None = option(
         None, "rate of flipped labels, if known (estimated if not)", unit="probability"
     )
+    prior_noise: float = option(0.15, "rate of flips expected before evidence", unit="probability")
     full_noise: float = option(0.3, "rate of flips at which protection is full", unit="probability")
-    window: int = option(512, "recent gaps that the estimate looks at", unit="pairs")
+    window: int = option(1024, "recent gaps that the estimate looks at", unit="pairs")
     fresh: float = option(1.0, "share of the run in which pairs are new to the model (1/epochs)")
     warmup: float = option(0.1, "share of the run without protection")
     ramp: float = option(0.1, "share of the run over which protection then rises")
@@ -71,6 +74,7 @@ class GammaPOOptions(TargetMarginOptions):
         require(self.tau >= self.target_margin / STEEPEST, "tau", self.tau, f"at least γ₀/{STEEPEST:g}")
         require(self.guard is None or self.guard >= 0, "guard", self.guard, "a number of at least 0")
         require(self.noise is None or 0 <= self.noise < 0.5, "noise", self.noise, "0 ≤ noise < 0.5")
+        require(0 < self.prior_noise <= 0.25, "prior_noise", self.prior_noise, "0 < prior_noise ≤ 0.25")
         require(0 < self.full_noise < 0.5, "full_noise", self.full_noise, "0 < full_noise < 0.5")
         require(
             self.total_steps is None or self.total_steps > 0, "total_steps", self.total_steps, "at least 1"
@@ -98,7 +102,7 @@ def gammapo(logps: PairLogps, options: GammaPOOptions, state: State) -> LossOutp
     gaps = options.beta * (chosen - rejected)
     following = _next_state(logps, gaps.detach(), options, state)
     group = gap_window.joined(state["window"], gaps, options.window)
-    noise = label_noise(group, options.noise)
+    noise = label_noise(group, options.noise, options.prior_noise)
     rise = strength(state["step"], options.total_steps, options.warmup, options.ramp)
     s = (rise.to(gaps.device) * (noise.rate / options.full_noise).clamp(max=1)).to(gaps.dtype)
 
@@ -107,7 +111,8 @@ def gammapo(logps: PairLogps, options: GammaPOOptions, state: State) -> LossOutp
     gamma0 = options.target_margin
     optimal = kl_optimal(group, gamma0, options.tau)[len(group) - len(gaps) :]
     margins = gamma0 + s * options.adapt * (optimal - gamma0)
-    q, z = s * options.q_max, gaps - margins
+    told = noise.slope.clamp(max=1).to(gaps.dtype) if options.calibrate else 1.0
+    q, z = s * options.q_max * told, gaps - margins
     per_pair = share * bounded_loss(z, q)
     if guard := _guard_weight(logps, options):
         per_pair = per_pair + s * guard * drift_guard(logps, options.guard_slack)

@@ -21,7 +21,6 @@ from torch import Tensor
 
 RATES = 17  # grid of ε over [0, 0.48]
 SLOPES = 16  # grid of k times the mean size of a gap, from 1/32 to 32
-PRIOR = 3.0  # p(ε) ∝ (1 − 2ε)³, whose mean is 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +32,14 @@ class LabelNoise:
 
 
 @torch.no_grad()
-def label_noise(gaps: Tensor, rate: float | None = None) -> LabelNoise:
-    """ε and k from reward gaps (N,) of labelled pairs; with `rate`, ε is known and k alone is estimated."""
+def label_noise(gaps: Tensor, rate: float | None = None, prior: float = 0.15) -> LabelNoise:
+    """ε and k from reward gaps (N,) of labelled pairs.
+
+    Args:
+        gaps: of pairs that the model has not trained on, in reward units.
+        rate: ε where it is known; k alone is then estimated.
+        prior: mean of ε before any evidence, in (0, 0.25]: p(ε) ∝ (1 − 2ε)^a with a = 1/(2·prior) − 2.
+    """
     gaps = gaps.float()
     size = gaps.abs().mean().clamp(min=1e-12)
     slopes = torch.logspace(-5, 5, SLOPES, base=2, device=gaps.device)
@@ -45,7 +50,7 @@ def label_noise(gaps: Tensor, rate: float | None = None) -> LabelNoise:
     agree = (slopes[:, None] * (gaps / size)).sigmoid()  # (slopes, N)
     chance = rates[:, None, None] + (1 - 2 * rates[:, None, None]) * agree  # (rates, slopes, N)
     log_posterior = chance.clamp(min=1e-12).log().sum(-1)
-    log_posterior = log_posterior + PRIOR * (1 - 2 * rates).clamp(min=1e-12).log()[:, None]
+    log_posterior = log_posterior + (0.5 / prior - 2) * (1 - 2 * rates).clamp(min=1e-12).log()[:, None]
     weight = torch.softmax(log_posterior.flatten(), 0).view_as(log_posterior)
     return LabelNoise(rate=(weight.sum(1) * rates).sum(), slope=(weight.sum(0) * slopes).sum() / size)
 
