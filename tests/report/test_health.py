@@ -31,7 +31,7 @@ def test_a_healthy_run_is_fine():
     ("changed", "noise_rate", "name"),
     [
         ({"chosen_logp": (-1.4, -2.2)}, None, "collapse"),
-        ({"accuracy": (0.5, 0.9)}, 0.4, "memorised"),
+        ({"accuracy": (0.5, 0.9)}, 0.4, "wrong labels"),
         ({"reward_gap": (0.0, -0.2), "accuracy": (0.5, 0.49)}, None, "idle"),
         ({"sample_length": (100, 200)}, None, "length drift"),
         ({"sample_length": (200, 90)}, None, "length drift"),

@@ -49,7 +49,7 @@ def demo_page(demo: DemoFolder) -> Page:
             demo.metrics,
             styles,
             "Means over the pairs of each logging step. Agreement counts wrong labels too: a model that "
-            "agrees with more labels than are right has begun to memorise the errors.",
+            "agrees with more labels than are right has begun to learn the errors.",
         )
         _warnings(page, demo)
     if demo.ledgers:

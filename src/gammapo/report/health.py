@@ -13,8 +13,8 @@ from gammapo.report.numbers import number, percent
 
 Row = Mapping[str, Any]
 CHECKED = (
-    "a loss that is no number, falling likelihood of the chosen answers, memorised errors (where the noise "
-    "is known), nothing learned, gradient spikes, and length and repetition of samples (where there are any)"
+    "a loss that is no number, falling likelihood of the chosen answers, wrong labels learned (where the "
+    "noise is known), nothing learned, gradient spikes, and length and repetition of samples (where there are any)"
 )
 
 
@@ -24,7 +24,7 @@ class Limits:
 
     fall: float = 0.5  # the likelihood of the chosen answers has dropped to 60 % a token
     deep_fall: float = 1.0  # below which answers of the runs we looked at were no longer fluent
-    memorised: float = 0.05  # agreement with the labels above the share of right ones
+    agreement: float = 0.05  # agreement with the labels above the share of right ones
     length_drift: float = 1.5  # ratio of sampled lengths, end to start, either way
     repetition: float = 0.2  # share of repeated n-grams in sampled answers
     spike: float = 20.0  # a gradient norm over the run's median
@@ -48,13 +48,13 @@ def signs(
     Args:
         metrics: rows of `metrics.jsonl`. Of `sample_length` and `sample_repetition`, which need sampled
             answers, only what is there is checked.
-        noise_rate: share of corrupted labels, where known; tells learning from memorising.
+        noise_rate: share of corrupted labels, where known; tells right labels learned from wrong ones.
     """
     limits = limits or Limits()
     found = [
         _broken(metrics),
         _fall(metrics, limits),
-        _memorised(metrics, noise_rate, limits),
+        _wrong_labels(metrics, noise_rate, limits),
         _idle(metrics, limits),
         _length(metrics, limits),
         _repetition(metrics, limits),
@@ -98,16 +98,16 @@ def _fall(metrics: Sequence[Row], limits: Limits) -> Sign | None:
     return Sign(name="collapse", level=level, text=text)
 
 
-def _memorised(metrics: Sequence[Row], noise_rate: float | None, limits: Limits) -> Sign | None:
+def _wrong_labels(metrics: Sequence[Row], noise_rate: float | None, limits: Limits) -> Sign | None:
     found = ends(metrics, "accuracy", limits.edge)
-    if found is None or not noise_rate or found[1] < 1 - noise_rate + limits.memorised:
+    if found is None or not noise_rate or found[1] < 1 - noise_rate + limits.agreement:
         return None
     text = (
-        f"**Wrong labels are being memorised**: the model agrees with {percent(found[1])} of the labels, of "
+        f"**Wrong labels are being learned**: the model agrees with {percent(found[1])} of the labels, of "
         f"which at most {percent(1 - noise_rate)} are right. Fewer epochs, a lower learning rate or a "
-        "bounded loss would help."
+        "bounded loss may help."
     )
-    return Sign(name="memorised", level="warning", text=text)
+    return Sign(name="wrong labels", level="warning", text=text)
 
 
 def _idle(metrics: Sequence[Row], limits: Limits) -> Sign | None:
