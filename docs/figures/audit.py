@@ -2,8 +2,8 @@
 
     python docs/figures/audit.py PAIRS_FILE       # HH-RLHF's harmless-base test file was used
 
-The second part needs no data: a linear Bradley–Terry learner is trained online for three epochs on 1,000 pairs
-whose labels `gammapo.noise` corrupted, and its ledger is audited. It prints the table and draws it.
+The second part needs no data: a linear Bradley–Terry learner is trained online for three epochs on 1,000
+pairs whose labels `gammapo.noise` corrupted, and its ledger is audited. It prints the table and draws it.
 """
 
 from __future__ import annotations
