@@ -14,7 +14,8 @@ from gammapo.report.numbers import number, percent
 Row = Mapping[str, Any]
 CHECKED = (
     "a loss that is no number, falling likelihood of the chosen answers, wrong labels learned (where the "
-    "noise is known), nothing learned, gradient spikes, and length and repetition of samples (where there are any)"
+    "noise is known), nothing learned, gradient spikes, and length and repetition of samples (where there "
+    "are any)"
 )
 
 
