@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from gammapo import losses
+from gammapo.errors import InputError
 
 L1, L_1 = math.log1p(math.exp(-1)), math.log1p(math.exp(1))  # ℓ(1), ℓ(−1)
 
@@ -42,6 +43,11 @@ def test_the_draw_is_applied_to_the_loss(pairs):
     assert out.weights.count_nonzero().item() == 8
     assert batch.chosen.grad.count_nonzero().item() == 8
     assert batch.chosen.grad[-1].item() == 0
+
+
+def test_a_seed_without_a_draw_is_an_error():
+    with pytest.raises(InputError, match="seed: 3 has no effect, because keep is 1"):
+        losses.create("beta_dpo", keep=1, seed=3)
 
 
 def test_the_draw_follows_seed_and_step(pairs):

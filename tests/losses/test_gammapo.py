@@ -188,6 +188,21 @@ def test_window_is_fed_only_while_pairs_are_new():
     assert sizes == [8, 16, 16, 16]
 
 
+def test_gaps_that_are_no_longer_new_do_not_move_the_estimate():
+    """In the second pass, the same pair in another company is believed as before."""
+    loss = losses.create("gammapo", fresh=0.5, **NOW).planned(2)
+    state = loss(batch(size=60), None).state
+    first, second = batch(8, seed=1), batch(8, seed=2)
+    swapped = PairLogps(
+        **{
+            k: None if v is None else torch.cat([getattr(first, k)[:1], v[1:]])
+            for k, v in vars(second).items()
+        }
+    )
+    assert loss(first, state).clarity[0].item() == loss(swapped, state).clarity[0].item()
+    assert loss(first).clarity[0].item() != loss(swapped).clarity[0].item()
+
+
 def test_state_does_not_depend_on_evaluation():
     loss = losses.create("gammapo")
     state = loss(batch()).state
@@ -273,6 +288,23 @@ def test_a_contradicted_pair_pulls_less_than_in_simpo():
     out = losses.create("gammapo", noise=0.3, **NOW)(logps)
     assert out.weights[0] < out.weights[2]
     assert out.weights[0] < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("switch", "idle"),
+    [
+        ({"q_max": 0.0}, {"calibrate": False}),
+        ({"adapt": 0.0}, {"tau": 1.0}),
+        ({"trust": 0.0}, {"score_slope": 1.0}),
+        ({"guard": 0.0}, {"guard_slack": 0.0}),
+        ({"noise": 0.2}, {"prior_noise": 0.1}),
+    ],
+)
+def test_an_option_that_another_switches_off_is_an_error(switch, idle):
+    losses.create("gammapo", **switch)
+    losses.create("gammapo", **idle)
+    with pytest.raises(InputError, match="has no effect"):
+        losses.create("gammapo", **switch, **idle)
 
 
 def test_options_outside_their_range_are_named():

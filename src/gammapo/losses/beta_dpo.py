@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from gammapo.losses.parts import BetaOptions, log_loss, log_ratios, result
-from gammapo.losses.spec import LossSpec, State, option, require
+from gammapo.losses.spec import LossSpec, State, option, require, require_effect
 from gammapo.types import LossOutput, PairLogps
 
 
@@ -31,6 +31,7 @@ class BetaDPOOptions(BetaOptions):
         require(self.alpha >= 0, "alpha", self.alpha, "a number of at least 0")
         require(0 < self.keep <= 1, "keep", self.keep, "0 < keep ≤ 1")
         require(0 <= self.momentum < 1, "momentum", self.momentum, "0 ≤ momentum < 1")
+        require_effect(self, "seed", self.keep < 1, "keep is 1 and no pair is drawn")
 
 
 def initial_state(options: BetaDPOOptions) -> State:

@@ -201,6 +201,18 @@ def require(condition: bool, name: str, value: Any, expected: str) -> None:
         raise InputError(f"got {value!r}", field=f"loss.{name}", expected=expected, fix="change the option")
 
 
+def require_effect(options: Any, name: str, used: bool, because: str) -> None:
+    """Raise InputError for an option that was set although another one makes it do nothing."""
+    value = getattr(options, name)
+    if not used and value != defaults(type(options))[name]:
+        raise InputError(
+            f"{value!r} has no effect, because {because}",
+            field=f"loss.{name}",
+            expected="the option to be left out",
+            fix=f"leave {name} out, or change what switches it off",
+        )
+
+
 def defaults(options: type) -> dict[str, Any]:
     """Option name → default, for help and docs."""
     return {item.name: None if item.default is MISSING else item.default for item in fields(options)}
