@@ -41,6 +41,12 @@ def test_bad_preferences_are_named(path, key, value):
         create(f"annotations:{path}")
 
 
+def test_rows_without_text_are_refused(path):
+    path.write_text(json.dumps([{**ROWS[0], "output_1": ["p"]}]))
+    with pytest.raises(InputError, match="a.json:1: instruction and outputs are not all text"):
+        create(f"annotations:{path}")
+
+
 def test_real_annotations(shared_data):
     from gammapo.files import read_json
 

@@ -100,17 +100,9 @@ def test_the_deadline_ends_a_call_that_hangs_or_drips(faulty, record, fault):
 
 
 def test_calls_that_fail_for_good_leave_the_others_recorded(faulty, record):
-    stubborn = set()
-
-    def plan(attempt, call):
-        if call in (4, 7) or attempt > 1:
-            stubborn.add(call)
-            return "500"
-        return "good"
-
-    faulty.plan = plan
+    faulty.plan = lambda attempt, call: "500" if call in (4, 7) or attempt > 1 else "good"
     with pytest.raises(RunError, match=r"2 of 12 calls stayed without a reply.*HTTP 500: oops \(after 3 att"):
-        judge(faulty, record, attempts=3).judge(COMPARISONS)
+        judge(faulty, record, attempts=3, concurrency=1).judge(COMPARISONS)
     kept = recorded(record)
     assert len(kept) == len(COMPARISONS) - 2 + 1
     faulty.plan = lambda attempt, call: "good"
@@ -202,6 +194,13 @@ def test_equal_comparisons_are_asked_once(faulty, record):
     judged = judge(faulty, record).judge([COMPARISONS[0]] * 5)
     assert len(judged) == 5
     assert sum(faulty.paid.values()) == 2
+
+
+def test_equal_outputs_are_a_draw_without_a_call(faulty, record):
+    [judged] = judge(faulty, record).judge([Comparison(instruction="x", output_1="same", output_2="same")])
+    assert judged.preference == 1.5
+    assert judged.extra["note"] == "equal outputs, a draw without a call"
+    assert not faulty.tries
 
 
 def test_two_processes_cannot_pay_with_one_record(faulty, record):

@@ -44,6 +44,7 @@ def test_repeated_instructions_are_matched_one_by_one(tmp_path):
         ("abcdd", {}, "1 rows answer instructions that"),
         ("ab", {}, "lacks 2 of the 4 instructions of"),
         ("abcd", {"generator": {1: "n"}}, "generator: mixes 2 generators: m (3), n (1)"),
+        ("abcd", {"messages": {1: ["hi"]}}, "m.json:2: messages: is no message list"),
         ("abcd", {"output": {2: None}}, "m.json:3: output: is missing or no text"),
     ],
 )

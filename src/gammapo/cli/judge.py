@@ -55,16 +55,10 @@ def command(
         "attempts": attempts,
         "order": "both" if both_orders else None,
         "hard_labels": hard_labels or None,
+        "record": record,
     }
-    options = {key: value for key, value in options.items() if value is not None}
     prices = {"price_in": price_in, "price_out": price_out, "max_calls": max_calls, "max_cost": max_cost}
-    if any(value is not None for value in prices.values()):
-        options["budget"] = judging.Budget(**prices)  # pyright: ignore[reportArgumentType]
-    if record is not None or (judge.startswith("openai:") and output is not None):
-        options["record"] = record or output.with_name(output.name + ".replies.sqlite")
-    if judge.startswith("openai:"):
-        options["on_estimate"] = lambda expected: stderr.print(f"estimate: {expected.describe()}")
-    made = judging.create(judge, **options)
+    made = judging.create(judge, **_options(judge, output, options, prices))
     if dry_run:
         _dry_run(made, comparisons, format)
         return
@@ -77,6 +71,23 @@ def command(
         print_table(list(summary), [[_cell(value) for value in summary.values()]])
     for note, count in summary["notes"].items():
         stderr.print(f"{count} of {len(judgements)}: {note}", style="yellow")
+
+
+def _options(
+    judge: str, output: Path | None, options: dict[str, Any], prices: dict[str, Any]
+) -> dict[str, Any]:
+    """What the user asked for, and what every chat judge gets unasked: a record, and a word on the cost."""
+    from gammapo import judging
+    from gammapo.cli.console import stderr
+
+    given = {key: value for key, value in options.items() if value is not None}
+    if any(value is not None for value in prices.values()):
+        given["budget"] = judging.Budget(**prices)
+    if judge.startswith("openai:"):
+        given["on_estimate"] = lambda expected: stderr.print(f"estimate: {expected.describe()}")
+        if output is not None:
+            given.setdefault("record", output.with_name(output.name + ".replies.sqlite"))
+    return given
 
 
 def _dry_run(judge: Any, comparisons: list[Comparison], format: Format) -> None:

@@ -34,6 +34,9 @@ class AnnotatedJudge:
                     "is missing", file=self.path, line=number, field=key, expected="an annotation"
                 )
         assert isinstance(row, dict)
+        texts = (row["instruction"], row["output_1"], row["output_2"])
+        if not all(isinstance(text, str) for text in texts):
+            raise InputError("instruction and outputs are not all text", file=self.path, line=number)
         preference = row["preference"]
         if preference is not None and not (isinstance(preference, int | float) and 1 <= preference <= 2):
             if preference != 0:
@@ -46,7 +49,6 @@ class AnnotatedJudge:
                 )
             preference = 1.5
         annotator = str(row.get("annotator") or self.name)
-        texts = (row["instruction"], row["output_1"], row["output_2"])
         self._known.setdefault(texts, (preference, annotator))
 
     def judge(

@@ -18,6 +18,7 @@ from gammapo.judging.spec import Comparison, Progress
 from gammapo.types import Judgement
 
 Request = dict[str, Any]
+EQUAL = "equal outputs, a draw without a call"
 ORDERS = ("random", "both", "fixed")
 
 
@@ -120,6 +121,9 @@ class ChatJudge:
         )
 
     def _orders(self, comparison: Comparison) -> tuple[bool, ...]:
+        """Whether the model's answer is shown first, one entry a call; none for equal answers, a draw."""
+        if comparison.output_1 == comparison.output_2:
+            return ()
         if self.order == "both":
             return (False, True)
         if self.order == "fixed":
@@ -204,6 +208,8 @@ class ChatJudge:
             )
 
     def _judgement(self, record: Record, comparison: Comparison, asked: Sequence[Asked]) -> Judgement:
+        if not asked:
+            return comparison.judged(1.5, self.name, note=EQUAL)
         known = self._known_model(record)
         wins, notes = [], set()
         for one in asked:

@@ -17,10 +17,10 @@ FENCE = re.compile(r"^(\s*)\[(?=(?:end |begin )?(?:instruction|answer)\b)", re.I
 
 
 def code(secret: bytes, *texts: str) -> str:
-    """16 hex digits that none of the texts holds."""
+    """8 hex digits that none of the texts holds: a chance of 1 in 4 billion to guess them, in few tokens."""
     for attempt in range(1000):
         message = "\0".join([str(attempt), *texts]).encode("utf-8", errors="surrogatepass")
-        found = hmac.new(secret, message, hashlib.sha256).hexdigest()[:16]
+        found = hmac.new(secret, message, hashlib.sha256).hexdigest()[:8]
         if not any(found in text.lower() for text in texts):
             return found
     raise AssertionError("a text of that kind would have to hold a thousand unforeseeable codes")

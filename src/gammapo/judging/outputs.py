@@ -58,7 +58,7 @@ def pair_outputs(model: str | Path, reference: str | Path, *, partial: bool = Fa
 
 
 def _comparison(reference: dict[str, Any], model: dict[str, Any]) -> Comparison:
-    turns = model.get("messages") or ()
+    turns = model.get("messages", [])
     return Comparison(
         instruction=reference["instruction"],
         output_1=reference["output"],
@@ -87,6 +87,14 @@ def read_outputs(path: str | Path) -> list[dict[str, Any]]:
                     expected="text in every row",
                     fix=fix,
                 )
+        if not _is_conversation(row.get("messages", [])):
+            raise InputError(
+                "is no message list",
+                file=path,
+                line=number,
+                field="messages",
+                expected='objects {"role": …, "content": …} with text in both',
+            )
     names = Counter(str(row.get("generator")) for row in rows)
     if len(names) > 1:
         held = ", ".join(f"{name} ({count})" for name, count in names.most_common(4))
@@ -94,6 +102,13 @@ def read_outputs(path: str | Path) -> list[dict[str, Any]]:
             f"mixes {len(names)} generators: {held}", file=path, field="generator", expected="one a file"
         )
     return rows
+
+
+def _is_conversation(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(turn, dict) and isinstance(turn.get("role"), str) and isinstance(turn.get("content"), str)
+        for turn in value
+    )
 
 
 def annotation_rows(judgements: Sequence[Judgement]) -> list[dict[str, Any]]:

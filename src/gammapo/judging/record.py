@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gammapo.errors import InputError
+from gammapo.errors import InputError, RunError
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL);
@@ -98,8 +98,11 @@ class Record:
             time.time(),
         )
         verb = "REPLACE" if replace else "IGNORE"
-        with self._guard, self._base:
-            self._base.execute(f"INSERT OR {verb} INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        try:
+            with self._guard, self._base:
+                self._base.execute(f"INSERT OR {verb} INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        except sqlite3.Error as error:
+            raise RunError(f"{self.path}: a reply cannot be recorded: {error}") from error
 
     def note_fault(self, problem: str) -> None:
         """Keep an attempt that failed, in words."""
