@@ -86,19 +86,12 @@ def _warnings(page: Page, demo: DemoFolder) -> None:
 
 def _answers(page: Page, demo: DemoFolder, styles: Mapping[str, Any]) -> None:
     page.section("Answers side by side")
-    before = len(page.blocks)
-    shown = parts.samples(page, demo.answers, styles, count=SAMPLES)
-    rule = (
-        f"The first {shown} held-out prompts in the order of the file, whatever their scores. "
-        if shown > 1
-        else ""
+    prompts = parts.shared_prompts(demo.answers, SAMPLES)
+    page.text(
+        f"The first {len(prompts)} held-out prompts in the order of the file, whatever their scores. The "
+        "figure beside a model's name is the gold reward of that answer; beneath is what it is made of."
     )
-    text = (
-        rule
-        + "The figure beside a model's name is the gold reward of that answer; beneath is what it is made of."
-    )
-    page.text(text)
-    page.blocks.insert(before, page.blocks.pop())
+    parts.samples(page, demo.answers, styles, prompts)
     lengths = {model: [len(row["output"]) for row in rows] for model, rows in demo.answers.items()}
     panels = charts.length_histograms(lengths, styles)
     if panels:

@@ -200,15 +200,20 @@ def noise(page: Page, manifest: Mapping[str, Any]) -> None:
     )
 
 
-def samples(
-    page: Page, answers: Mapping[str, Sequence[Row]], styles: Mapping[str, Style], *, count: int
-) -> int:
-    """The first `count` prompts that every model answered; the number shown is returned."""
-    by_model = {model: {row["instruction"]: row for row in rows} for model, rows in answers.items()}
+def shared_prompts(answers: Mapping[str, Sequence[Row]], count: int) -> list[str]:
+    """The first `count` prompts, in the first model's order, that every model answered."""
+    answered = [{row["instruction"] for row in rows} for rows in answers.values()]
     first = next(iter(answers.values()), [])
-    prompts = list(dict.fromkeys(row["instruction"] for row in first))
-    shared = [prompt for prompt in prompts if all(prompt in rows for rows in by_model.values())][:count]
-    for prompt in shared:
+    prompts = dict.fromkeys(row["instruction"] for row in first)
+    return [prompt for prompt in prompts if all(prompt in seen for seen in answered)][:count]
+
+
+def samples(
+    page: Page, answers: Mapping[str, Sequence[Row]], styles: Mapping[str, Style], prompts: Sequence[str]
+) -> None:
+    """All models' answers to each of the prompts, side by side."""
+    by_model = {model: {row["instruction"]: row for row in rows} for model, rows in answers.items()}
+    for prompt in prompts:
         rows = {model: found[prompt] for model, found in by_model.items()}
         page.samples(
             prompt,
@@ -219,7 +224,6 @@ def samples(
             },
             swatches={model: styles[model].colour for model in rows},
         )
-    return len(shared)
 
 
 def _parts(row: Row) -> dict[str, str]:
