@@ -1,0 +1,239 @@
+"""Speed and memory of a whole optimiser step: gammapo beside TRL on the same pairs, in one run.
+
+    python benchmarks/pair_training.py                          every case, a table
+    python benchmarks/pair_training.py --cases micro4 --format json
+    python benchmarks/pair_training.py --texts ANNOTATIONS.json.gz     real answers in place of drawn lengths
+
+Each side trains the embedded SmolLM2-135M in a process of its own (an honest peak of memory) through its own
+trainer, and the two take turns step by step, so that whatever else the machine does meets both. The first
+step is not timed: it shows that losses and gradients agree. TRL tokenises; gammapo reads the same ids.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+from pair_training_parts import work
+from pair_training_parts.texts import drawn_texts, grouped, read_texts
+from pair_training_parts.turns import Side
+
+PAIRS_PER_STEP = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One comparison. `micro_batch` pairs are in memory at a time; an optimiser step is always 4 pairs."""
+
+    name: str
+    rival: str  # TRL's trainer
+    micro_batch: int
+    grouped: bool = False
+    checkpointing: bool = False
+    texts: str = "drawn"
+
+
+CASES = {
+    case.name: case
+    for case in (
+        Case(name="micro4", rival="cpo", micro_batch=4),
+        Case(name="micro1", rival="cpo", micro_batch=1),
+        Case(name="micro4_grouped", rival="cpo", micro_batch=4, grouped=True),
+        Case(name="dpo_micro4", rival="dpo", micro_batch=4),
+        Case(name="micro4_checkpointed", rival="cpo", micro_batch=4, checkpointing=True),
+        Case(name="micro4_texts", rival="cpo", micro_batch=4, texts="file"),
+    )
+}
+DEFAULT = ["micro4", "micro1", "micro4_grouped", "dpo_micro4"]
+
+
+def main() -> None:
+    options = arguments()
+    with tempfile.TemporaryDirectory(prefix="pair-training-") as folder:
+        model = save_model(Path(folder))
+        cases = {name: run(CASES[name], model, options) for name in options.cases}
+    result = {
+        "cases": cases,
+        "matmul_fraction": fraction(cases),
+        "parity": {
+            part: max(case["parity"][part] for case in cases.values()) for part in ("loss", "gradient")
+        },
+        "machine": machine(options.threads),
+    }
+    if options.output:
+        options.output.parent.mkdir(parents=True, exist_ok=True)
+        options.output.write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result, indent=2) if options.format == "json" else table(result))
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--cases", nargs="+", choices=CASES, default=DEFAULT, metavar="NAME")
+    parser.add_argument("--steps", type=int, default=4, help="timed optimiser steps a case (default 4)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--texts", type=Path, help="AlpacaEval annotations for the case micro4_texts")
+    parser.add_argument("--format", choices=("table", "json"), default="table")
+    parser.add_argument("-o", "--output", type=Path, help="also write the JSON here")
+    parser.add_argument("--log", type=Path, default=Path(os.devnull), help="what the trainers say on the way")
+    options = parser.parse_args()
+    if any(CASES[name].texts == "file" for name in options.cases) and options.texts is None:
+        parser.error("the case micro4_texts needs --texts FILE")
+    return options
+
+
+def save_model(folder: Path) -> Path:
+    from gammapo import models
+
+    target = folder / "model"
+    models.load_model("smollm2").save_pretrained(target)
+    models.load_tokenizer("smollm2").save_pretrained(target)
+    return target
+
+
+def run(case: Case, model: Path, options: argparse.Namespace) -> dict:
+    """Take turns, step by step: TRL, gammapo, the bare matrix products of the same step."""
+    steps = options.steps + 1
+    count = 800 if case.grouped else PAIRS_PER_STEP * steps
+    rows = (
+        read_texts(options.texts, count)
+        if case.texts == "file"
+        else drawn_texts(model, count, seed=options.seed)
+    )
+    if case.grouped:
+        rows = grouped(rows, PAIRS_PER_STEP, steps, seed=options.seed)
+    setup = {**asdict(case), "model": str(model), "rows": rows, "threads": options.threads}
+    setup |= {"pairs_per_step": PAIRS_PER_STEP}
+    with (
+        Side("trl", setup, options.log) as trl,
+        Side("gammapo", setup | {"pairs": trl.hello["pairs"]}, options.log) as ours,
+        Side("matmul", setup | {"pairs": trl.hello["pairs"]}, options.log) as bare,
+    ):
+        turns = []
+        for number in range(steps):
+            turn = {"trl": trl.step(), "gammapo": ours.step(), "matmul": bare.step()}
+            turns.append(turn)
+            note(
+                f"{case.name} step {number}: " + ", ".join(f"{k} {v['wall']:.1f} s" for k, v in turn.items())
+            )
+        memory = {"trl": trl.finish()["peak_bytes"], "gammapo": ours.finish()["peak_bytes"]}
+    return summary(case, turns, memory)
+
+
+def summary(case: Case, turns: list[dict], memory: dict[str, int]) -> dict:
+    first, timed = turns[0], turns[1:]
+    ratios = {
+        clock: [turn["trl"][clock] / turn["gammapo"][clock] for turn in timed] for clock in ("wall", "cpu")
+    }
+    useful = [turn["gammapo"]["tokens"] for turn in timed]
+    return {
+        "speedup": spread(ratios["wall"]),
+        "speedup_cpu_seconds": spread(ratios["cpu"]),
+        "memory_ratio": round(memory["gammapo"] / memory["trl"], 4),
+        "peak_gb": {side: round(size / 1e9, 3) for side, size in memory.items()},
+        "pairs_per_second": {
+            side: round(PAIRS_PER_STEP * len(timed) / sum(turn[side]["wall"] for turn in timed), 4)
+            for side in ("trl", "gammapo")
+        },
+        "useful_tokens_per_second": round(sum(useful) / sum(turn["gammapo"]["wall"] for turn in timed), 1),
+        "padded_share_of_trl_tokens": round(1 - sum(useful) / sum(t["trl"]["tokens"] for t in timed), 3),
+        "parity": parity(first),
+        "matmul": matmul(timed),
+        "steps": timed,
+        "case": asdict(case),
+    }
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    return {
+        "median": round(statistics.median(values), 3),
+        "min": round(min(values), 3),
+        "max": round(max(values), 3),
+        "n": len(values),
+    }
+
+
+def parity(first: dict) -> dict[str, float]:
+    """Of the same pairs from the same weights: the difference of losses, and of gradients relative to TRL's.
+
+    A gradient is told by its length and its product with a fixed random direction, for every parameter.
+    """
+    mine, theirs = first["gammapo"]["gradient"], first["trl"]["gradient"]
+    assert mine.keys() == theirs.keys()
+    size = sum(norm**2 for norm, _ in theirs.values()) ** 0.5
+    apart = (
+        sum(abs(a - b) ** 2 for name in mine for a, b in zip(mine[name], theirs[name], strict=True)) ** 0.5
+    )
+    return {"loss": abs(first["gammapo"]["loss"] - first["trl"]["loss"]), "gradient": apart / size}
+
+
+def matmul(timed: list[dict]) -> dict:
+    """Share of the machine's matrix-product rate that a whole step reaches on the model's ideal work."""
+    shares = {}
+    for clock in ("wall", "cpu"):
+        shares[clock] = [
+            (turn["gammapo"]["ideal_flops"] / turn["gammapo"][clock])
+            / (turn["matmul"]["flops"] / turn["matmul"][clock])
+            for turn in timed
+        ]
+    rate = [turn["matmul"]["flops"] / turn["matmul"]["wall"] / 1e9 for turn in timed]
+    return {
+        "fraction": spread(shares["wall"]),
+        "fraction_cpu_seconds": spread(shares["cpu"]),
+        "machine_gflops": spread(rate),
+        "ideal_work": work.STATEMENT,
+    }
+
+
+def fraction(cases: dict) -> float:
+    first = cases.get("micro4") or next(iter(cases.values()))
+    return first["matmul"]["fraction"]["median"]
+
+
+def machine(threads: int) -> dict:
+    import torch
+
+    cpu = "unknown"
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        cpu = next((x.split(":")[1].strip() for x in info.read_text().splitlines() if "model name" in x), cpu)
+    return {
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "threads": threads,
+        "load_average": [round(x, 1) for x in os.getloadavg()],
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def table(result: dict) -> str:
+    lines = [
+        f"{'case':22} {'speed-up':>9} {'from–to':>13} {'memory':>8} {'pairs/s':>9} {'of matmul rate':>15}"
+    ]
+    for name, case in result["cases"].items():
+        s = case["speedup"]
+        lines.append(
+            f"{name:22} {s['median']:8.2f}× {s['min']:5.2f}–{s['max']:5.2f}×  {case['memory_ratio']:7.1%} "
+            f"{case['pairs_per_second']['gammapo']:9.3f} {case['matmul']['fraction']['median']:15.1%}"
+        )
+    p = result["parity"]
+    lines.append(f"parity: loss within {p['loss']:.1e}, gradient within {p['gradient']:.1e} relative")
+    return "\n".join(lines)
+
+
+def note(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

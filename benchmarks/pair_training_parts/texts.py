@@ -1,0 +1,68 @@
+"""The pairs to train on: texts of drawn lengths, or AlpacaEval's."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+
+Row = dict[str, str]
+PROMPT_MEAN, ANSWER_MEAN = 150, 175  # tokens, as in UltraFeedback
+PROMPT_SIGMA, ANSWER_SIGMA = 0.8, 0.6  # of the logarithm
+LONGEST = 900
+
+
+def drawn_texts(model: Path, count: int, *, seed: int) -> list[Row]:
+    """`count` pairs of random words whose token counts are lognormal with the means above."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    draw = np.random.default_rng(seed)
+    words = single_token_words(tokenizer)
+
+    def text(mean: float, sigma: float) -> str:
+        length = int(np.clip(draw.lognormal(np.log(mean) - sigma**2 / 2, sigma), 4, LONGEST))
+        return "".join(words[i] for i in draw.integers(0, len(words), length))
+
+    return [
+        {
+            "prompt": text(PROMPT_MEAN, PROMPT_SIGMA),
+            "chosen": text(ANSWER_MEAN, ANSWER_SIGMA),
+            "rejected": text(ANSWER_MEAN, ANSWER_SIGMA),
+        }
+        for _ in range(count)
+    ]
+
+
+def single_token_words(tokenizer) -> list[str]:
+    texts = (tokenizer.decode([i]) for i in range(1000, 9000))
+    return [t for t in texts if t[:1] == " " and t[1:].isascii() and t[1:].isalpha()]
+
+
+def read_texts(path: Path, count: int) -> list[Row]:
+    """The first `count` comparisons with a clear winner that fit into the longest length."""
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding="utf-8") as source:
+        found = json.load(source)
+    rows = []
+    for one in found:
+        if one["preference"] is None or one["preference"] == 1.5:
+            continue
+        better, worse = ("output_2", "output_1") if one["preference"] > 1.5 else ("output_1", "output_2")
+        if max(len(one[side]) + len(one["instruction"]) for side in (better, worse)) < 4 * LONGEST:
+            rows.append({"prompt": one["instruction"], "chosen": one[better], "rejected": one[worse]})
+    return rows[:count]
+
+
+def grouped(rows: list[Row], batch: int, steps: int, *, seed: int) -> list[Row]:
+    """The rows of `steps` batches taken evenly from transformers' own length-grouped order of all rows."""
+    import torch
+    from transformers.trainer_pt_utils import LengthGroupedSampler
+
+    lengths = [len(r["prompt"]) + max(len(r["chosen"]), len(r["rejected"])) for r in rows]
+    order = list(LengthGroupedSampler(batch, lengths=lengths, generator=torch.Generator().manual_seed(seed)))
+    starts = np.linspace(0, len(order) - batch, steps).astype(int) // batch * batch
+    # the first batch of a length-grouped order is the longest by design; the untimed step may have it
+    return [rows[i] for start in starts for i in order[start : start + batch]]
