@@ -6,8 +6,8 @@ a label agrees with the model's opinion with probability (1−ε)·σ(kz) + ε·
 agreement levels off at 1−ε, and that level tells ε. The probability of a wrong label follows by Bayes' rule.
 
 Wrong labels that depend on the pair break the model: where they fall on the clearest pairs the model learns
-them, and where they fall on the hardest they look like honest doubt and ε comes out near zero. A model that has memorised
-its labels agrees with all of them, and ε is too low as well.
+them, and where they fall on the hardest they look like honest doubt and ε comes out near zero. A
+model that has memorised its labels agrees with all of them, and ε is too low as well.
 """
 
 from __future__ import annotations
