@@ -148,3 +148,11 @@ def test_extra_numbers_and_corrected_p_values_are_shown(copy):
     assert "0.625" in html
     assert "0.987" in html
     assert "Holm" in html
+
+
+def test_parts_are_named_in_words_and_a_cut_answer_is_marked():
+    from gammapo.report.parts import _parts
+
+    parts = {"reward": 0.5, "constraints_met": 0.5, "on_topic": True}
+    row = {"gold": 0.5, "parts": parts, "finish_reason": "length"}
+    assert _parts(row) == {"constraints met": "0.50", "on topic": "yes", "cut off": "yes"}

@@ -219,9 +219,7 @@ def samples(
             prompt,
             {model: row["output"] for model, row in rows.items()},
             scores={m: number(row["gold"]) for m, row in rows.items() if finite(row.get("gold"))},
-            parts={
-                m: {name: _part(v) for name, v in (row.get("parts") or {}).items()} for m, row in rows.items()
-            },
+            parts={model: _parts(row) for model, row in rows.items()},
             swatches={model: styles[model].colour for model in rows},
         )
 
