@@ -173,7 +173,7 @@ FIELD = st.sampled_from(
 )
 ROW = st.dictionaries(FIELD, VALUE | MESSAGES | st.text())
 LINE = ROW.map(json.dumps) | st.text() | VALUE.map(json.dumps)
-FUZZ = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @FUZZ

@@ -7,7 +7,7 @@ from gammapo import noise
 
 def test_frequency_follows_the_weight(scored):
     """One flip in 100 (rate 0.01) is drawn in proportion to σ(−2·gap/median), median gap 49.5."""
-    seeds = 3000
+    seeds = 1200
     small = 0
     for seed in range(seeds):
         (name,) = noise.corrupt(scored, "ambiguous", rate=0.01, seed=seed).manifest.changed

@@ -26,7 +26,9 @@ def command(
     model: str = typer.Option(None, "--model", help="Check template, BOS and limits with this tokenizer."),
     max_length: int = typer.Option(2048, "--max-length", help="Limit of tokens for prompt and answer."),
     html: Path = typer.Option(None, "--html", help="Write a page with charts and examples."),
-    examples: int = typer.Option(3, "--examples", help="Examples a finding on the page; 0 for counts only."),
+    examples: int = typer.Option(
+        None, "--examples", help="Examples on the page: 3 a finding or 20 suspects by default; 0 for counts."
+    ),
     clean: Path = typer.Option(None, "--clean", help="Write a cleaned JSONL file and a record of the rest."),
     drop: list[str] = typer.Option(
         None, "--drop", help="Checks whose pairs the cleaned file leaves out; repeat for several."
@@ -71,7 +73,7 @@ def command(
     if html is not None:
         from gammapo.audit.page import write_page
 
-        write_page(html, report, examples=examples, overwrite=overwrite)
+        write_page(html, report, examples=3 if examples is None else examples, overwrite=overwrite)
         stderr.print(f"page: {html}")
     if format is Format.json:
         print_json({**report.as_dict(), "cleaned": _cleaned(cleaned)})
@@ -124,7 +126,7 @@ def _after(
     split: str | None,
     run: Path,
     html: Path | None,
-    examples: int,
+    examples: int | None,
     repair: Path | None,
     how: str,
     above: float,
@@ -153,7 +155,7 @@ def _after(
     if html is not None:
         from gammapo.audit.page import write_run_page
 
-        write_run_page(html, found, examples=20 if examples == 3 else examples, overwrite=overwrite)
+        write_run_page(html, found, examples=20 if examples is None else examples, overwrite=overwrite)
         stderr.print(f"page: {html}")
     if format is Format.json:
         summary = None

@@ -21,7 +21,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from gammapo.data.ids import RepeatNumbers
+from gammapo.data.ids import RepeatNumbers, fingerprint
 from gammapo.data.load import LoadedPairs, LoadReport, OnBad, load_pairs
 from gammapo.data.sources import HUB_ID
 from gammapo.errors import InputError, nearest
@@ -154,9 +154,6 @@ def _draw(seed: int, path: str, name: str) -> float:
 def _report(
     sources: Sequence[Source], reports: Sequence[LoadReport], mixed: Sequence[PreferencePair]
 ) -> LoadReport:
-    digest = hashlib.sha256()
-    for pair in mixed:
-        digest.update("\0".join((pair.id, pair.chosen, pair.rejected, "")).encode())
     return LoadReport(
         source=" + ".join(one.path for one in sources),
         shape=" + ".join(dict.fromkeys(one.shape for one in reports)),
@@ -165,5 +162,5 @@ def _report(
         dropped=[drop for one in reports for drop in one.dropped],
         columns=tuple(dict.fromkeys(name for one in reports for name in one.columns)),
         noise_marker=next((one.noise_marker for one in reports if one.noise_marker), None),
-        fingerprint=digest.hexdigest(),
+        fingerprint=fingerprint(mixed),
     )
