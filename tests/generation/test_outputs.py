@@ -95,6 +95,18 @@ def test_answers_of_another_run_are_not_mixed_in(backend, prompts, tmp_path):
     assert asked.asked == 5
 
 
+def test_a_model_trained_anew_in_the_same_folder_is_another_run(tiny_model_dir, prompts, tmp_path):
+    import shutil
+
+    folder = shutil.copytree(tiny_model_dir, tmp_path / "model")
+    backend = generation.create("transformers", model=folder, batch_size=2)
+    with pytest.raises(RuntimeError):
+        write_outputs(prompts, Dying(backend, after=2), SAMPLING, tmp_path / "outputs.json")
+    os.utime(folder / "model.safetensors")
+    with pytest.raises(InputError, match="unfinished run with other model"):
+        write_outputs(prompts, backend, SAMPLING, tmp_path / "outputs.json")
+
+
 def test_sigkill_loses_no_finished_answer(tiny_model_dir, tmp_path):
     texts = "\n".join(f"Tell me about a river {number}" for number in range(60))
     (tmp_path / "set.txt").write_text(texts)

@@ -1,6 +1,7 @@
 """Every kind of rule, its weight and its condition, and what bad files say."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -35,8 +36,11 @@ def scorer(tmp_path, rules):
     return create_scorer(f"rules:{path}")
 
 
-def test_every_kind_has_an_example():
+def test_every_kind_has_an_example_and_is_documented():
     assert EXAMPLES.keys() == KINDS.keys()
+    text = (Path(__file__).parents[2] / "docs" / "judging.md").read_text()
+    listed = text.partition("\nKinds: ")[2].partition(". ")[0]
+    assert [name.strip("` ") for name in listed.split(",")] == list(KINDS)
 
 
 @pytest.mark.parametrize("kind", EXAMPLES)

@@ -50,7 +50,7 @@ def write_outputs(
     if not overwrite:
         files.refuse_existing(out)
     name = generator or backend.name
-    run = {"prompts": prompts.fingerprint, "model": backend.name, **asdict(sampling)}
+    run = {"prompts": prompts.fingerprint, "model": _version(backend.name), **asdict(sampling)}
     side = SideFile(out.with_name(f".{out.name}.partial.jsonl"), run, overwrite=overwrite)
     missing = [index for index in range(len(prompts.items)) if index not in side.answers]
     known = len(side.answers)
@@ -65,6 +65,13 @@ def write_outputs(
     files.write_json(out, rows, overwrite=True)
     side.path.unlink(missing_ok=True)
     return rows
+
+
+def _version(model: str) -> str:
+    """The model's name; for a folder also when it was last written, as a new training may reuse it."""
+    folder = Path(model)
+    written = [path.stat().st_mtime_ns for path in folder.iterdir()] if folder.is_dir() else []
+    return f"{model} written {max(written)}" if written else model
 
 
 def _row(item: PromptItem, answer: dict[str, Any], generator: str) -> dict[str, Any]:
