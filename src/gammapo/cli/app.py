@@ -17,6 +17,7 @@ from gammapo.errors import GammapoError
 VERBS = {
     "demo": "gammapo.cli.demo",
     "generate": "gammapo.cli.generate",
+    "sample-pairs": "gammapo.cli.sample_pairs",
     "judge": "gammapo.cli.judge",
     "data": "gammapo.cli.data",
     "audit": "gammapo.cli.audit",
@@ -26,6 +27,8 @@ VERBS = {
     "winrate": "gammapo.cli.winrate",
     "compare": "gammapo.cli.compare",
     "report": "gammapo.cli.report",
+    "doctor": "gammapo.cli.doctor",
+    "import-recipe": "gammapo.cli.import_recipe",
 }
 
 app = typer.Typer(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from typing import Any
+
 import typer
 
 from gammapo.cli.console import Format
@@ -13,22 +16,24 @@ def command(
     dry_run: bool = typer.Option(
         False, "--dry-run", help="Check everything that needs no weights, then stop."
     ),
+    gpus: int = typer.Option(1, min=1, help="dry run: GPUs over all nodes."),
+    engine: str = typer.Option("zero3", help="dry run: zero3, fsdp2 or ddp."),
+    gpu_memory: float = typer.Option(80.0, min=1, help="dry run: GiB of each."),
+    gpu_tflops: float = typer.Option(989.0, min=1, help="dry run: dense bfloat16 peak of each (H100: 989)."),
     format: Format = typer.Option(Format.table, help="How to print the result."),
 ) -> None:
     """Train one model; the same command goes on where a killed run stood."""
     from gammapo.cli.console import print_json, print_table, progress, stderr
     from gammapo.training import load_recipe, train
-    from gammapo.training.prepare import prepare
 
     checked = load_recipe(recipe, overrides)
     if dry_run:
-        prepared = prepare(checked)
-        for note in [*prepared.notes, prepared.loss.objective]:
-            stderr.print(note)
-        stderr.print("the recipe and its data are sound; nothing was trained")
+        _plan(checked, format, gpus, engine, gpu_memory, gpu_tflops)
         return
     with progress("training") as bar:
         result = train(checked, on_step=bar, say=stderr.print)
+    if int(os.environ.get("RANK", "0")) > 0:
+        return  # one process speaks for all
     summary = {
         "run": str(result.folder),
         "model": str(result.model),
@@ -44,3 +49,27 @@ def command(
     rows = [(key, f"{result.metrics[key]:.4f}") for key in shown if key in result.metrics]
     print_table(["last step", ""], rows)
     print(f"{result.steps} steps in {result.seconds:.0f} s; model in {result.model}")
+
+
+def _plan(recipe: Any, format: Format, gpus: int, engine: str, gpu_memory: float, gpu_tflops: float) -> None:
+    """Check what needs no weights, and say what the run will do and need."""
+    from gammapo import planning
+    from gammapo.cli.console import print_json, stderr
+    from gammapo.planning.describe import as_dict, sections
+    from gammapo.training.prepare import prepare
+
+    prepared = prepare(recipe)
+    shape = planning.load_shape(recipe.model.path)
+    plan = planning.plan_run(
+        prepared, shape, gpus=gpus, engine=engine, gpu_memory=gpu_memory, peak_tflops=gpu_tflops
+    )
+    if format is Format.json:
+        print_json(as_dict(prepared, shape, plan))
+    else:
+        for title, rows in sections(prepared, shape, plan).items():
+            print(f"\n{title}")
+            for name, value in rows:
+                print(f"  {name:22} {value}" if name else f"  {value}")
+    for warning in plan.warnings:
+        stderr.print(f"warning: {warning}", style="yellow", markup=False, soft_wrap=True)
+    stderr.print("the recipe and its data are sound; nothing was trained")

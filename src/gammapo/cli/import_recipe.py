@@ -1,0 +1,43 @@
+"""`gammapo import-recipe FILE`: another trainer's config as a recipe, with every difference explained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from gammapo.cli.console import Format
+
+
+def command(
+    file: Path = typer.Argument(help="A config of SimPO, γ-PO or TRL (YAML or JSON)."),
+    output: Path = typer.Option(None, "-o", "--output", help="The recipe to write; printed if not given."),
+    kind: str = typer.Option(None, help="simpo, gammapo or trl; told by the keys if not given."),
+    gpus: int = typer.Option(4, min=1, help="GPUs that it was run on."),
+    overwrite: bool = typer.Option(False, help="Replace the recipe if it exists."),
+    format: Format = typer.Option(Format.table, help="json prints recipe and differences as one object."),
+) -> None:
+    """Read a config of SimPO's, γ-PO's or TRL's trainer; differences go to stderr, the recipe to stdout."""
+    import yaml
+
+    from gammapo import files
+    from gammapo.cli.console import print_json, stderr
+    from gammapo.integrations.configs import import_recipe
+
+    if output is not None and not overwrite:
+        files.refuse_existing(output)
+    found = import_recipe(file, kind=kind, gpus=gpus)
+    lines = [f"# Imported from {file.name} ({found.kind}).", *(f"# - {text}" for text in found.differences)]
+    body = yaml.safe_dump(found.recipe, sort_keys=False, allow_unicode=True, width=110)
+    if output is not None:
+        files.write_text(output, "\n".join(lines) + "\n" + body, overwrite=overwrite)
+    if format is Format.json:
+        print_json({"kind": found.kind, "recipe": found.recipe, "differences": found.differences})
+        return
+    stderr.print(f"{file}: read as {found.kind}", markup=False)
+    for text in found.differences:
+        stderr.print(f"- {text}", markup=False, soft_wrap=True)
+    if output is None:
+        print(body, end="")
+    else:
+        stderr.print(f"wrote {output}", markup=False)

@@ -1,0 +1,56 @@
+"""From a TRL config to one of our losses: what maps, what cannot, nothing guessed and nothing ignored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gammapo import losses
+from gammapo.errors import InputError
+from gammapo.losses.spec import Loss
+
+# TRL's field → our option. `simpo_gamma` is absolute there as `gamma` is here.
+RENAMED = {"beta": "beta", "simpo_gamma": "gamma"}
+# TRL's field → (the value at which it does nothing, what to do instead)
+WITHOUT_PART = {
+    "cpo_alpha": (
+        0.0,
+        "losses here never add a cloning term unasked; for one, give loss_options={'alpha': …}",
+    ),
+    "label_smoothing": (0.0, "give it to a loss that has it, as loss_options={'epsilon': …}"),
+    "alpha": (0.0, "take loss_type='alphapo' with loss_options={'alpha': …}"),
+    "loss_weights": (None, "one loss is trained at a time"),
+    "ld_alpha": (None, "take a loss with length normalisation"),
+    "f_divergence_type": ("reverse_kl", "losses here are of the log-ratio itself"),
+    "use_weighting": (False, "take loss_type='wpo'"),
+}
+
+
+def loss_of(config: Any) -> Loss:
+    """The loss that a config of ours names.
+
+    Raises:
+        InputError: an unknown loss or option, an option given twice, or a TRL option without a part in it.
+    """
+    options = dict(config.loss_options or {})
+    for theirs, ours in RENAMED.items():
+        value = getattr(config, theirs, None)
+        if value is None:
+            continue
+        if ours in options:
+            raise InputError(
+                f"{theirs}={value} and loss_options[{ours!r}]={options[ours]} say the same thing",
+                field=theirs,
+                expected="one of them",
+                fix=f"keep loss_options={{{ours!r}: …}}",
+            )
+        options[ours] = value
+    for name, (idle, instead) in WITHOUT_PART.items():
+        value = getattr(config, name, idle)
+        if value is not None and value != idle:
+            raise InputError(
+                f"{name}={value!r} has no part in loss {config.loss_name!r}",
+                field=name,
+                expected=f"{idle!r}",
+                fix=instead,
+            )
+    return losses.create(config.loss_name, **options)

@@ -1,0 +1,258 @@
+"""TRL's CPOTrainer and DPOTrainer with our losses, margins and ledger; tested against TRL 1.16.
+
+    from gammapo.integrations.trl import CPOConfig, CPOTrainer
+    args = CPOConfig("out", loss_type="gammapo", loss_options={"beta": 10, "gamma_beta_ratio": 0.3})
+    trainer = CPOTrainer(model=model, args=args, train_dataset=dataset, processing_class=tokenizer)
+
+CPO's trainer is for losses without a reference, DPO's for all. `loss_type` is any name that
+`gammapo losses` lists, or `module:attribute`. Everything else is TRL's: data, collation, truncation, engines.
+The ledger is written beside the checkpoints and, at the end, to `output_dir/ledger.parquet`.
+
+Each batch is a step to the loss: margins are solved over a batch of all ranks and the window of recent gaps,
+not over the accumulated step as in `gammapo train`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from gammapo.errors import InputError, MissingExtraError
+from gammapo.integrations.keeper import PAIR_ID, LossKeeper, metrics_of, with_ids
+from gammapo.integrations.options import loss_of
+from gammapo.types import LossOutput, PairLogps
+
+if TYPE_CHECKING:
+    CPOConfig: Any
+    CPOTrainer: Any
+    DPOConfig: Any
+    DPOTrainer: Any
+
+__all__ = ["CPOConfig", "CPOTrainer", "DPOConfig", "DPOTrainer"]
+
+
+def __getattr__(name: str) -> Any:
+    """The classes are made when they are first asked for, so that importing this module needs no TRL."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _classes()[name]
+
+
+class OurLoss:
+    """The parts that both trainers share. `keeper` has the loss, its state and the ledger."""
+
+    keeper: LossKeeper
+
+    def _keep(self: Any, config: Any) -> None:
+        from accelerate.utils import gather_object
+
+        self.keeper = LossKeeper(
+            loss_of(config),
+            self.accelerator.gather,
+            gather_object,
+            self.accelerator.process_index,
+            self.accelerator.num_processes,
+        )
+
+    def train(self: Any, *args: Any, **kwargs: Any) -> Any:
+        result = super().train(*args, **kwargs)  # pyright: ignore[reportAttributeAccessIssue]
+        if self.is_world_process_zero():
+            self.keeper.ledger.save(Path(self.args.output_dir) / "ledger.parquet")
+        return result
+
+    def _output(self: Any, model: Any, logps: PairLogps, ids: list[str] | None) -> LossOutput:
+        if model.training and self.keeper.state is None and self.state.global_step == 0:
+            calls = self.state.max_steps * self.args.gradient_accumulation_steps
+            self.keeper.plan(calls, float(self.args.num_train_epochs))
+        output = self.keeper(logps)
+        if model.training and torch.is_grad_enabled():
+            self.keeper.note(output, ids, self.state.global_step + 1, float(self.state.epoch or 0))
+        return output
+
+    def _save_checkpoint(self: Any, model: Any, trial: Any) -> None:
+        super()._save_checkpoint(model, trial)  # pyright: ignore[reportAttributeAccessIssue]
+        self.keeper.save(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}")
+
+    def _load_from_checkpoint(self: Any, resume_from_checkpoint: str, model: Any = None) -> None:
+        super()._load_from_checkpoint(resume_from_checkpoint, model)  # pyright: ignore[reportAttributeAccessIssue]
+        calls = self.state.max_steps * self.args.gradient_accumulation_steps
+        self.keeper.plan(calls, float(self.args.num_train_epochs))
+        self.keeper.load(Path(resume_from_checkpoint))
+
+
+@cache
+def _classes() -> dict[str, type]:
+    try:
+        from trl import DPOConfig, DPOTrainer
+        from trl.experimental.cpo import CPOConfig, CPOTrainer
+    except ImportError as error:
+        raise MissingExtraError("trl", "trl", "gammapo.integrations.trl") from error
+    made = [
+        _cpo_config(CPOConfig),
+        _cpo_trainer(CPOTrainer),
+        _dpo_config(DPOConfig),
+        _dpo_trainer(DPOTrainer),
+    ]
+    for kind in made:
+        kind.__qualname__ = kind.__name__  # pickled by name, as checkpoints do with their arguments
+    return {kind.__name__: kind for kind in made}
+
+
+def _cpo_config(base: Any) -> type:
+    @dataclass
+    class CPOConfig(base):
+        """TRL's CPOConfig. β and γ unset are the loss's own defaults, not TRL's 0.1 and 0.5."""
+
+        loss_type: str = "gammapo"
+        loss_options: dict[str, Any] | None = None
+        beta: float | None = None
+        simpo_gamma: float | None = None
+        cpo_alpha: float | None = None
+        loss_name: str | None = None  # set here; TRL's own code sees a loss_type that it knows
+
+        def __post_init__(self):
+            self.loss_name = self.loss_name or self.loss_type
+            self.loss_type = "sigmoid"
+            super().__post_init__()
+
+    return CPOConfig
+
+
+def _dpo_config(base: Any) -> type:
+    @dataclass
+    class DPOConfig(base):
+        """TRL's DPOConfig. β unset is the loss's own default, not TRL's 0.1."""
+
+        loss_type: Any = "dpo"
+        loss_options: dict[str, Any] | None = None
+        beta: float | None = None
+        loss_name: str | None = None
+
+        def __post_init__(self):
+            self.loss_name = self.loss_name or self.loss_type
+            self.loss_type = ["sigmoid"]
+            super().__post_init__()
+
+    return DPOConfig
+
+
+def _cpo_trainer(base: Any) -> type:
+    class CPOTrainer(OurLoss, base):
+        """TRL's CPOTrainer, its loss replaced. There is no cloning term."""
+
+        def __init__(self, model: Any = None, args: Any = None, train_dataset: Any = None, **kwargs: Any):
+            loss = loss_of(args)
+            if "reference" in loss.needs:
+                raise InputError(
+                    f"loss {loss.name!r} needs a reference model, and CPOTrainer has none",
+                    field="loss_type",
+                    fix="use DPOTrainer from gammapo.integrations.trl",
+                )
+            _refuse_scores(loss)
+            given = {"model": model, "args": args, "train_dataset": with_ids(train_dataset)}
+            super().__init__(**given, **kwargs)
+            self.cpo_alpha = 0.0
+            self._keep(args)
+
+        def get_batch_loss_metrics(self, model: Any, batch: Any, train_eval: str = "train") -> Any:
+            chosen, rejected, *_ = self.concatenated_forward(model, batch)
+            lengths = [
+                (batch[f"{side}_labels"][:, 1:] != -100).sum(1).to(chosen) for side in ("chosen", "rejected")
+            ]
+            logps = PairLogps(
+                chosen=chosen, rejected=rejected, chosen_length=lengths[0], rejected_length=lengths[1]
+            )
+            output = self._output(model, logps, batch.get(PAIR_ID))
+            prefix = "eval_" if train_eval == "eval" else ""
+            values = {
+                **metrics_of(output),
+                "logps/chosen": chosen.detach().mean(),
+                "logps/rejected": rejected.detach().mean(),
+            }
+            return output.loss, {prefix + name: value.item() for name, value in values.items()}
+
+    return CPOTrainer
+
+
+def _dpo_trainer(base: Any) -> type:
+    class DPOTrainer(OurLoss, base):
+        """TRL's DPOTrainer, its loss replaced."""
+
+        def __init__(self, model: Any = None, args: Any = None, train_dataset: Any = None, **kwargs: Any):
+            _refuse_scores(loss_of(args))
+            given = {"model": model, "args": args, "train_dataset": with_ids(train_dataset)}
+            super().__init__(**given, **kwargs)
+            self.data_collator = _CollateWithIds(self.data_collator)
+            self._keep(args)
+
+        def _set_signature_columns_if_needed(self) -> None:
+            super()._set_signature_columns_if_needed()
+            if PAIR_ID not in self._signature_columns:
+                self._signature_columns.append(PAIR_ID)
+
+        def _compute_loss(self, model: Any, inputs: Any, return_outputs: bool) -> Any:
+            inputs = dict(inputs)
+            ids = inputs.pop(PAIR_ID, None)
+            mask = inputs["completion_mask"]
+            known = {"completion_mask", "ref_chosen_logps", "ref_rejected_logps"}
+            given = {key: value for key, value in inputs.items() if key not in known}
+            labels = inputs["input_ids"].masked_fill(mask == 0, -100)
+            outputs = model(**given, use_cache=False, labels=labels, fused_lm_head=True)
+            shifted = mask[:, 1:]
+            chosen, rejected = outputs.log_probs[:, -shifted.size(1) :].sum(1).chunk(2)
+            chosen_length, rejected_length = shifted.sum(1).to(chosen).chunk(2)
+            reference = self._reference(inputs)
+            logps = PairLogps(
+                chosen=chosen,
+                rejected=rejected,
+                chosen_length=chosen_length,
+                rejected_length=rejected_length,
+                reference_chosen=reference[0],
+                reference_rejected=reference[1],
+            )
+            output = self._output(model, logps, ids)
+            mode = "train" if model.training else "eval"
+            values = {
+                **metrics_of(output),
+                "logps/chosen": chosen.detach().mean(),
+                "logps/rejected": rejected.detach().mean(),
+            }
+            for name, value in values.items():
+                self._metrics[mode][name].append(value.item())
+            return (output.loss, outputs) if return_outputs else output.loss
+
+        def _reference(self, inputs: Any) -> tuple[Any, Any]:
+            """Log-probs of both sides under the reference, only if the loss asks for them."""
+            if "reference" not in self.keeper.loss.needs | self.keeper.loss.uses:
+                return None, None
+            if self.precompute_ref_logps:
+                return inputs["ref_chosen_logps"], inputs["ref_rejected_logps"]
+            return self.compute_ref_log_probs(self.ref_model or self.model, inputs)
+
+    return DPOTrainer
+
+
+class _CollateWithIds:
+    """TRL's collator for preferences, with the pairs' ids passed through."""
+
+    def __init__(self, collator: Any):
+        self.collator = collator
+
+    def __call__(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
+        batch = self.collator(examples)
+        if PAIR_ID in examples[0]:
+            batch[PAIR_ID] = [example[PAIR_ID] for example in examples]
+        return batch
+
+
+def _refuse_scores(loss: Any) -> None:
+    if "scores" in loss.needs:
+        raise InputError(
+            f"loss {loss.name!r} needs scores, which TRL's collators drop",
+            field="loss_type",
+            fix="use `gammapo train`, or a loss without scores",
+        )

@@ -1,0 +1,85 @@
+"""A model's shape from its config alone: no weights are read, and none are allocated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from gammapo import models
+from gammapo.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelShape:
+    """What memory and work depend on. `parameters` counts tied weights once."""
+
+    name: str
+    parameters: int
+    body: int  # parameters of the layers: all but embeddings and head
+    linear_width: int  # inputs + outputs of all linear maps in layers; adapters have rank × this
+    layers: int
+    hidden: int
+    intermediate: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    vocabulary: int
+
+
+def load_shape(path: str) -> ModelShape:
+    """The shape of a model folder, a hub id or "smollm2".
+
+    Raises:
+        InputError: no config there, or one of no causal language model.
+    """
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(models.resolve(path))
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(
+            f"no model config can be read: {first}",
+            file=path,
+            fix="give a folder with config.json, or a hub id that the network reaches",
+        ) from error
+    return shape_of(config, name=path)
+
+
+def shape_of(config: Any, *, name: str = "") -> ModelShape:
+    """The shape of a config, by building the model on the meta device."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    text = config.get_text_config()
+    try:
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(config)
+    except ValueError as error:
+        raise InputError(
+            f"{type(config).__name__} is of no causal language model", file=name or None, field="model.path"
+        ) from error
+    total = sum(weight.numel() for weight in model.parameters())
+    outside = {id(model.get_input_embeddings().weight): model.get_input_embeddings().weight}
+    head = model.get_output_embeddings()
+    if head is not None:
+        outside[id(head.weight)] = head.weight
+    linears = [
+        module for module in model.modules() if isinstance(module, torch.nn.Linear) and module is not head
+    ]
+    heads = text.num_attention_heads
+    return ModelShape(
+        name=name or type(config).__name__,
+        parameters=total,
+        body=total - sum(weight.numel() for weight in outside.values()),
+        linear_width=sum(module.in_features + module.out_features for module in linears),
+        layers=text.num_hidden_layers,
+        hidden=text.hidden_size,
+        intermediate=text.intermediate_size,
+        heads=heads,
+        kv_heads=getattr(text, "num_key_value_heads", None) or heads,
+        head_dim=getattr(text, "head_dim", None) or text.hidden_size // heads,
+        vocabulary=text.vocab_size,
+    )

@@ -1,0 +1,149 @@
+"""Configs as SimPO's, γ-PO's and TRL's users have them; expectations read off those trainers' code."""
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from gammapo import losses
+from gammapo.cli.app import app
+from gammapo.errors import InputError
+from gammapo.integrations.configs import import_recipe, tell_kind
+from gammapo.training import load_recipe
+
+COMMON = {
+    "model_name_or_path": "some/model",
+    "torch_dtype": None,
+    "dataset_mixer": {"some/pairs": 1.0},
+    "dataset_splits": ["train", "test"],
+    "bf16": True,
+    "beta": 2.5,
+    "gradient_accumulation_steps": 16,
+    "per_device_train_batch_size": 2,
+    "learning_rate": 1.0e-6,
+    "lr_scheduler_type": "cosine",
+    "max_length": 2048,
+    "max_prompt_length": 1800,
+    "num_train_epochs": 1,
+    "optim": "adamw_torch",
+    "output_dir": "outputs/x",
+    "seed": 42,
+    "warmup_ratio": 0.1,
+    "report_to": ["wandb"],
+    "hub_model_id": "simpo-exps",
+}
+TRL = {"model_name_or_path": "some/model", "dataset_name": "some/pairs"}
+
+
+@pytest.fixture
+def read(tmp_path):
+    def write_and_import(content, **options):
+        path = tmp_path / "theirs.yaml"
+        path.write_text(yaml.safe_dump(content))
+        return import_recipe(path, **options)
+
+    return write_and_import
+
+
+def objective(found):
+    return losses.create(**found.recipe["loss"]).options
+
+
+def test_simpo_ratio(read):
+    found = read(COMMON | {"gamma_beta_ratio": 0.55})
+    assert found.kind == "simpo"
+    assert objective(found).target_margin == pytest.approx(0.55 * 2.5)
+    assert found.recipe["training"]["pairs_per_step"] == 2 * 16 * 4
+    assert found.recipe["data"] == {
+        "path": "some/pairs",
+        "split": "train",
+        "max_length": 2048,
+        "max_prompt_length": 1800,
+    }
+    assert "248 tokens" in " ".join(found.differences)
+
+
+def test_simpos_first_version_had_an_absolute_gamma(read):
+    found = read(COMMON | {"gamma": 0.3})
+    assert objective(found).target_margin == 0.3
+    assert "ratio γ/β of 0.12" in " ".join(found.differences)
+
+
+def test_gammapo(read):
+    theirs = COMMON | {"beta": 10, "gamma_beta_ratio": 0.3, "tau": 3, "trainer_type": "simpo"}
+    found = read(theirs | {"loss_type": "gm-simpo", "length_norm": True, "flip": 0.2}, gpus=8)
+    assert found.kind == "gammapo"
+    assert (objective(found).target_margin, objective(found).tau) == (3.0, 3)
+    assert found.recipe["training"]["pairs_per_step"] == 256
+    assert found.recipe["noise"] == {"kind": "symmetric", "rate": 0.2, "seed": 42}
+    said = " ".join(found.differences)
+    assert "one coin for a whole micro-batch" in said
+    assert "solved exactly" in said
+
+
+def test_trls_hidden_cloning_term_is_kept_and_said(read):
+    found = read(TRL | {"loss_type": "simpo", "beta": 2.0, "simpo_gamma": 0.5})
+    assert (objective(found).target_margin, objective(found).alpha) == (0.5, 1.0)
+    said = " ".join(found.differences)
+    assert "hidden NLL term: cpo_alpha is not set, and its default is 1" in said
+    assert "ratio γ/β of 0.25" in said
+    without = read(TRL | {"loss_type": "simpo", "beta": 2.0, "cpo_alpha": 0.0})
+    assert objective(without).alpha == 0
+
+
+@pytest.mark.parametrize(
+    ("theirs", "name"),
+    [
+        ({"loss_type": "sigmoid", "beta": 0.01}, "dpo"),
+        ({"loss_type": ["ipo"]}, "ipo"),
+        ({"loss_type": "robust", "label_smoothing": 0.1}, "rdpo"),
+        ({"loss_type": "sigmoid", "cpo_alpha": 1.0}, "cpo"),
+        ({"loss_type": "sppo_hard"}, "sppo_hard"),
+    ],
+)
+def test_trl_losses(read, theirs, name):
+    found = read(TRL | theirs)
+    assert found.kind == "trl"
+    assert losses.create(**found.recipe["loss"]).name == name
+
+
+def test_trl_adapters_and_defaults(read):
+    found = read(TRL | {"loss_type": "sigmoid", "use_peft": True, "lora_r": 8, "lora_alpha": 16})
+    assert found.recipe["lora"]["rank"] == 8
+    training = found.recipe["training"]
+    assert (training["num_train_epochs"], training["learning_rate"]) == (3, 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "said"),
+    [
+        (COMMON | {"loss_type": "b-simpo", "trainer_type": "simpo"}, "b-simpo"),
+        (TRL | {"loss_type": ["sigmoid", "sft"]}, "one loss"),
+        (COMMON, "--kind"),
+        ({"gamma_beta_ratio": 0.5}, "no model"),
+    ],
+)
+def test_what_cannot_be_read_is_said(read, theirs, said):
+    with pytest.raises(InputError, match=said):
+        read(theirs)
+
+
+def test_an_unknown_key_is_not_dropped_in_silence(read):
+    assert "galore_rank" in " ".join(read(COMMON | {"gamma_beta_ratio": 0.5, "galore_rank": 4}).differences)
+
+
+def test_kinds():
+    assert tell_kind({"gamma_beta_ratio": 1}) == "simpo"
+    assert tell_kind({"gamma_beta_ratio": 1, "trainer_type": "simpo"}) == "gammapo"
+    assert tell_kind({"cpo_alpha": 1}) == "trl"
+    assert tell_kind({"beta": 1}) is None
+
+
+def test_command_writes_a_recipe_that_loads(tmp_path):
+    path = tmp_path / "theirs.yaml"
+    path.write_text(yaml.safe_dump(COMMON | {"gamma_beta_ratio": 0.55}))
+    out = tmp_path / "recipe.yaml"
+    done = CliRunner().invoke(app, ["import-recipe", str(path), "-o", str(out)])
+    assert done.exit_code == 0, done.output
+    assert load_recipe(out).loss == {"name": "simpo", "beta": 2.5, "gamma_beta_ratio": 0.55}
+    again = CliRunner().invoke(app, ["import-recipe", str(path), "-o", str(out)])
+    assert "already exists" in str(again.exception)

@@ -1,0 +1,44 @@
+"""The doctor finds what is there, and each known-bad combination is found and mended in words."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from gammapo.cli.app import app
+from gammapo.planning.doctor import examine, known_bad
+
+
+def test_this_machine(tmp_path):
+    findings = {finding.what: finding for finding in examine(tmp_path / "not" / "yet")}
+    assert findings["torch"].state == "ok"
+    assert findings["disk"].found.endswith(str(tmp_path))
+    assert all(finding.mend for finding in findings.values() if finding.state != "ok")
+
+
+@pytest.mark.parametrize(
+    ("versions", "environment", "mend"),
+    [
+        ({"transformers": "4.57.0"}, {}, "transformers>=5"),
+        ({"trl": "0.29.1"}, {}, "trl>=1.16"),
+        ({"deepspeed": "0.18.0"}, {"ACCELERATE_USE_FSDP": "true"}, "one --engine"),
+        ({}, {"TOKENIZERS_PARALLELISM": "true", "WORLD_SIZE": "8"}, "false"),
+        ({}, {"CUDA_LAUNCH_BLOCKING": "1"}, "unset"),
+        ({}, {"NCCL_P2P_DISABLE": "1"}, "unset"),
+    ],
+)
+def test_known_bad_combinations(versions, environment, mend):
+    (finding,) = known_bad(versions.get, environment)
+    assert finding.state == "bad"
+    assert mend in finding.mend
+
+
+def test_a_sound_environment_has_no_known_fault():
+    assert known_bad({"transformers": "5.23.0", "trl": "1.16.0"}.get, {}) == []
+
+
+def test_command(tmp_path):
+    done = CliRunner().invoke(app, ["doctor", "--folder", str(tmp_path), "--format", "json"])
+    told = json.loads(done.stdout)
+    assert done.exit_code == (0 if told["ready"] else 1)
+    assert {"Python", "torch", "disk", "hub"} <= {finding["what"] for finding in told["findings"]}

@@ -1,0 +1,91 @@
+"""Memory parts by hand, and a layer's activations against what autograd really keeps."""
+
+import pytest
+import torch
+
+from gammapo.planning.memory import GIB, Setting, estimate_memory, layer_bytes
+from gammapo.planning.shape import shape_of
+
+HALF_SHARD = {"tokens": 1000, "scored": 600, "checkpointing": True}
+
+
+@pytest.fixture(scope="module")
+def qwen():
+    """Qwen2.5-7B's shape as its config.json states it."""
+    from transformers import Qwen2Config
+
+    return shape_of(
+        Qwen2Config(
+            hidden_size=3584,
+            intermediate_size=18944,
+            num_hidden_layers=28,
+            num_attention_heads=28,
+            num_key_value_heads=4,
+            vocab_size=152064,
+            tie_word_embeddings=False,
+        )
+    )
+
+
+def test_shape_from_the_config_alone(qwen):
+    assert qwen.parameters == 7_615_616_512  # as the model's card states
+    assert qwen.body == qwen.parameters - 2 * 152064 * 3584
+    # q 3584→3584, k and v 3584→512, o 3584→3584; gate, up and down between 3584 and 18944; 28 layers
+    assert qwen.linear_width == 28 * (2 * 7168 + 2 * 4096 + 3 * (3584 + 18944))
+
+
+def test_sixteen_bytes_a_parameter_over_all_gpus(qwen):
+    for gpus in (4, 8):
+        memory = estimate_memory(qwen, Setting(gpus=gpus, engine="zero3", **HALF_SHARD))
+        states = memory.weights + memory.gradients + memory.optimiser
+        assert states * gpus == pytest.approx(16 * qwen.parameters)
+    whole = estimate_memory(qwen, Setting(gpus=8, engine="ddp", **HALF_SHARD))
+    assert whole.weights == 4 * qwen.parameters
+
+
+def test_full_7b_needs_several_gpus_and_adapters_need_one(qwen):
+    full = estimate_memory(qwen, Setting(gpus=1, engine="zero3", **HALF_SHARD))
+    adapters = Setting(gpus=1, engine="zero3", lora_rank=16, weights_dtype="bfloat16", **HALF_SHARD)
+    assert full.total > 80 * GIB
+    assert estimate_memory(qwen, adapters).total < 24 * GIB
+
+
+def test_fsdp2_holds_whole_gradients_while_micro_batches_accumulate(qwen):
+    one, many = (
+        estimate_memory(qwen, Setting(gpus=8, engine="fsdp2", micro_batches=n, **HALF_SHARD)) for n in (1, 4)
+    )
+    assert many.gradients - one.gradients == 2 * qwen.parameters
+
+
+@pytest.mark.parametrize("heads", [(4, 4), (8, 2)])
+def test_a_layers_activations_are_what_autograd_keeps(heads):
+    """Two depths of one model in bfloat16: the difference of their saved bytes is one layer's."""
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    tokens, kept = 64, []
+    settings = {
+        "hidden_size": 128,
+        "intermediate_size": 512,
+        "num_attention_heads": heads[0],
+        "num_key_value_heads": heads[1],
+        "vocab_size": 64,
+        "tie_word_embeddings": False,
+    }
+    for layers in (1, 2):
+        torch.manual_seed(0)
+        model = Qwen2ForCausalLM(Qwen2Config(num_hidden_layers=layers, **settings)).bfloat16().train()
+        weights = {weight.untyped_storage().data_ptr() for weight in model.parameters()}
+        seen: dict[int, int] = {}
+
+        def pack(tensor, seen=seen, weights=weights):
+            storage = tensor.untyped_storage()
+            if storage.data_ptr() not in weights:
+                seen[storage.data_ptr()] = storage.nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            out = model(torch.arange(tokens)[None] % 64, use_cache=False).logits.sum()
+        kept.append(sum(seen.values()))
+        del out
+    shape = shape_of(Qwen2Config(num_hidden_layers=1, **settings))
+    assert layer_bytes(shape) * tokens == pytest.approx(kept[1] - kept[0], rel=0.2)
