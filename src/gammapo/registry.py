@@ -84,6 +84,7 @@ JUDGES: dict[str, str] = {
     "reward": "gammapo.judging.reward:RewardScorer",
     "openai": "gammapo.judging.chat:ChatJudge",
     "annotations": "gammapo.judging.annotated:AnnotatedJudge",
+    "world": "gammapo.benchmark.worlds.scorers:create_scorer",
 }
 
 WORLDS: dict[str, str] = {}

@@ -1,0 +1,169 @@
+"""On-policy pairs: sample several answers a prompt, score them, keep the best against the worst.
+
+All samples stay in a side file, so that a killed run goes on where it stood and the same samples can be
+scored anew without sampling again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from gammapo import data, files
+from gammapo.benchmark.samples import Answer, Sampled, SampleFile
+from gammapo.errors import InputError
+from gammapo.generation import Backend, Sampling
+from gammapo.judging import Scorer
+from gammapo.judging.scorers import checked_scores
+from gammapo.types import Message, PreferencePair
+
+PROMPTS_AT_ONCE = 32
+DROPS = {
+    "unfinished": "fewer than two answers that ended by themselves",
+    "tie": "best and worst score alike",
+    "identical": "best and worst are the same text",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """The pairs, and how many prompts gave none, by the keys of `DROPS`."""
+
+    pairs: list[PreferencePair]
+    dropped: dict[str, int]
+
+
+def sample_pairs(
+    prompts: Sequence[Sequence[Message]],
+    backend: Backend,
+    scorer: Scorer,
+    sampling: Sampling,
+    out: str | Path,
+    *,
+    scorer_name: str,
+    min_gap: float = 0.0,
+    rescore: bool = False,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Selection, list[Sampled]]:
+    """Write best-against-worst pairs to `out`, and every sample with its score to `<out>.samples.jsonl`.
+
+    Args:
+        prompts: each prompt once; a repeat is answered once.
+        sampling: `n` answers a prompt, at least 2.
+        scorer_name: recorded with the scores; other scores in the side file are refused.
+        min_gap: a best score at most this far above the worst is a tie.
+        rescore: score stored samples again, with this scorer.
+        overwrite: replace `out`, and drop a side file made by another model or sampling.
+        progress: called with (prompts done, prompts).
+
+    Raises:
+        InputError: `out` exists; the side file belongs to another run; n below 2; unusable scores.
+    """
+    out = Path(out)
+    if sampling.n < 2:
+        raise InputError(f"got {sampling.n}", field="samples_per_prompt", expected="at least 2")
+    if not overwrite:
+        files.refuse_existing(out)
+    run = {"model": backend.name, "scorer": scorer_name, **asdict(sampling)}
+    store = SampleFile(samples_path(out), run, rescore=rescore, overwrite=overwrite)
+    distinct = list(dict.fromkeys(tuple(prompt) for prompt in prompts))
+    known = store.read()
+    done = sum(prompt in known for prompt in distinct)
+    missing = [prompt for prompt in distinct if prompt not in known]
+    for start in range(0, len(missing), PROMPTS_AT_ONCE):
+        batch = missing[start : start + PROMPTS_AT_ONCE]
+        drawn = [
+            Sampled(
+                prompt=prompt,
+                answers=tuple(
+                    Answer(text=one.text, finish_reason=one.finish_reason, tokens=len(one.token_ids))
+                    for one in answers
+                ),
+            )
+            for prompt, answers in zip(batch, backend.generate(batch, sampling), strict=True)
+        ]
+        drawn = score(drawn, scorer, scorer_name)
+        store.append(drawn)
+        known |= {one.prompt: one for one in drawn}
+        if progress:
+            progress(done + start + len(batch), len(distinct))
+    sampled = [known[prompt] for prompt in distinct]
+    if any(answer.score is None for one in sampled for answer in one.answers if answer.text.strip()):
+        sampled = score(sampled, scorer, scorer_name)
+        store.replace(known | {one.prompt: one for one in sampled})
+    chosen = select(sampled, min_gap=min_gap)
+    data.write_pairs(out, chosen.pairs, overwrite=overwrite)
+    return chosen, sampled
+
+
+def samples_path(out: str | Path) -> Path:
+    """The side file of a pair file: `pairs.jsonl` (or `.jsonl.gz`) → `pairs.samples.jsonl`."""
+    out = Path(out)
+    stem = out.name.removesuffix(".gz").removesuffix(".jsonl")
+    return out.with_name(stem + ".samples.jsonl")
+
+
+def score(sampled: Sequence[Sampled], scorer: Scorer, name: str) -> list[Sampled]:
+    """The same with the scorer's scores; an empty answer has none."""
+    places = [
+        (row, number)
+        for row, one in enumerate(sampled)
+        for number, answer in enumerate(one.answers)
+        if answer.text.strip()
+    ]
+    prompts = [sampled[row].prompt for row, _ in places]
+    texts = [sampled[row].answers[number].text for row, number in places]
+    scores = dict(zip(places, checked_scores(scorer, prompts, texts, name), strict=True))
+    return [
+        replace(
+            one,
+            answers=tuple(
+                replace(answer, score=scores.get((row, number))) for number, answer in enumerate(one.answers)
+            ),
+        )
+        for row, one in enumerate(sampled)
+    ]
+
+
+def select(sampled: Sequence[Sampled], *, min_gap: float = 0.0) -> Selection:
+    """Best against worst, a pair a prompt at most."""
+    pairs, dropped = [], dict.fromkeys(DROPS, 0)
+    for one in sampled:
+        found = best_against_worst(one, min_gap=min_gap)
+        if isinstance(found, str):
+            dropped[found] += 1
+        else:
+            pairs.append(found)
+    return Selection(pairs=pairs, dropped=dropped)
+
+
+def best_against_worst(sampled: Sampled, *, min_gap: float = 0.0) -> PreferencePair | str:
+    """The pair that these samples give, or why they give none (a key of `DROPS`).
+
+    An answer that was cut at the limit is no answer and takes no part. Among equally good and equally bad
+    answers, those two are taken whose lengths differ least, so that length tells little about the label.
+    """
+    usable = [one for one in sampled.answers if one.finish_reason == "stop" and one.score is not None]
+    if len(usable) < 2:
+        return "unfinished"
+    scores = [one.score for one in usable if one.score is not None]
+    high, low = max(scores), min(scores)
+    if high - low <= min_gap:
+        return "tie"
+    best = [one for one in usable if one.score == high]
+    worst = [one for one in usable if one.score == low]
+    chosen, rejected = min(
+        ((b, w) for b in best for w in worst), key=lambda two: abs(two[0].tokens - two[1].tokens)
+    )
+    if chosen.text == rejected.text:
+        return "identical"
+    return PreferencePair(
+        id=data.pair_id(sampled.prompt, chosen.text, rejected.text),
+        prompt=sampled.prompt,
+        chosen=chosen.text,
+        rejected=rejected.text,
+        chosen_score=high,
+        rejected_score=low,
+    )

@@ -1,0 +1,74 @@
+"""`gammapo sample-pairs --model M --prompts P --scorer S -o pairs.jsonl`: on-policy preference pairs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from gammapo.cli.console import Format
+
+
+def command(
+    model: str = typer.Option(..., help="Folder, hub id or smollm2; for the backend server, MODEL@URL."),
+    prompts: str = typer.Option(..., help="Instructions (JSON, JSONL), lines (.txt), or pairs."),
+    scorer: str = typer.Option(..., help="world:constraints, rules:FILE, reward:PATH or module:attribute."),
+    output: Path = typer.Option(..., "-o", "--output", help="The pair file to write (.jsonl or .jsonl.gz)."),
+    samples_per_prompt: int = typer.Option(6, min=2, help="Answers drawn from each prompt."),
+    temperature: float = typer.Option(1.0, help="1 samples the model's own distribution."),
+    top_p: float = typer.Option(1.0, help="Nucleus sampling's share of the probability."),
+    max_new_tokens: int = typer.Option(512, help="Longest answer, in tokens; cut answers make no pair."),
+    seed: int = typer.Option(0, help="Answers depend on model, prompt, sampling and this alone."),
+    min_gap: float = typer.Option(0.0, min=0.0, help="A score gap of at most this is a tie."),
+    backend: str = typer.Option("transformers", help="transformers, vllm or server (OpenAI-compatible)."),
+    batch_size: int = typer.Option(None, min=1, help="Answers at once (transformers, 32)."),
+    dtype: str = typer.Option("float32", help="float32, bfloat16 or float16 (transformers)."),
+    limit: int = typer.Option(None, min=1, help="Only the first so many prompts."),
+    rescore: bool = typer.Option(False, help="Score the stored samples again, with this scorer."),
+    overwrite: bool = typer.Option(False, help="Replace the output, and drop another run's samples."),
+    format: Format = typer.Option(Format.table, help="How to print the summary."),
+) -> None:
+    """Sample answers, score them, keep best against worst. A run that was cut goes on where it stood."""
+    from gammapo import files, generation, judging
+    from gammapo.benchmark.on_policy import sample_pairs
+    from gammapo.benchmark.pair_report import summarise
+    from gammapo.cli.console import print_json, print_table, stderr
+
+    if not overwrite:
+        files.refuse_existing(output)
+    sampling = generation.Sampling(
+        n=samples_per_prompt,
+        temperature=temperature,
+        top_p=top_p,
+        max_new_tokens=max_new_tokens,
+        seed=seed,
+    )
+    items = generation.load_prompts(prompts, limit=limit).items
+    judge = judging.create_scorer(scorer)
+    options = {"batch_size": batch_size, "dtype": dtype if backend == "transformers" else None}
+    made = generation.create(
+        backend, model=model, **{key: value for key, value in options.items() if value is not None}
+    )
+    selection, sampled = sample_pairs(
+        [item.messages for item in items],
+        made,
+        judge,
+        sampling,
+        output,
+        scorer_name=scorer,
+        min_gap=min_gap,
+        rescore=rescore,
+        overwrite=overwrite,
+        progress=lambda done, total: stderr.print(f"{done} of {total} prompts"),
+    )
+    summary = {"output": str(output), **summarise(selection, sampled)}
+    if format is Format.json:
+        print_json(summary)
+    else:
+        print_table(["", ""], [[name.replace("_", " "), _cell(value)] for name, value in summary.items()])
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{count} {name}" for name, count in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,56 @@
+import json
+
+import pytest
+
+from gammapo.benchmark.samples import Answer, Sampled, SampleFile
+from gammapo.errors import InputError
+from gammapo.types import Message
+
+RUN = {"model": "m", "scorer": "s", "n": 2, "seed": 0}
+
+
+def sampled(text: str, score: float | None = 0.5) -> Sampled:
+    prompt = (Message(role="user", content=text),)
+    return Sampled(
+        prompt=prompt,
+        answers=(Answer(text="répondre", finish_reason="stop", tokens=3, score=score),),
+    )
+
+
+def test_rows_come_back_as_they_went(tmp_path):
+    path = tmp_path / "s.jsonl"
+    rows = [sampled("a"), sampled("b", None)]
+    SampleFile(path, RUN).append(rows)
+    assert SampleFile(path, RUN).read() == {row.prompt: row for row in rows}
+
+
+def test_a_line_cut_by_a_kill_is_dropped_and_the_next_append_is_whole(tmp_path):
+    path = tmp_path / "s.jsonl"
+    SampleFile(path, RUN).append([sampled("a"), sampled("b")])
+    content = path.read_bytes()
+    path.write_bytes(content[:-7])
+    store = SampleFile(path, RUN)
+    assert [prompt[0].content for prompt in store.read()] == ["a"]
+    store.append([sampled("c")])
+    assert [prompt[0].content for prompt in SampleFile(path, RUN).read()] == ["a", "c"]
+    assert all(json.loads(line) for line in path.read_text().splitlines())
+
+
+def test_another_runs_file_is_refused_and_another_scorers_named(tmp_path):
+    path = tmp_path / "s.jsonl"
+    SampleFile(path, RUN).append([sampled("a")])
+    with pytest.raises(InputError, match="other seed"):
+        SampleFile(path, {**RUN, "seed": 1})
+    with pytest.raises(InputError, match="--rescore"):
+        SampleFile(path, {**RUN, "scorer": "t"})
+    again = SampleFile(path, {**RUN, "scorer": "t"}, rescore=True).read()
+    assert [answer.score for row in again.values() for answer in row.answers] == [None]
+    assert SampleFile(path, {**RUN, "seed": 1}, overwrite=True).read() == {}
+
+
+def test_a_file_of_something_else_is_refused(tmp_path):
+    path = tmp_path / "s.jsonl"
+    path.write_text('{"instruction": "x"}\n')
+    with pytest.raises(InputError, match="no file of samples"):
+        SampleFile(path, RUN)
+    assert path.read_text() == '{"instruction": "x"}\n'
