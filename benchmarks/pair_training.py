@@ -23,7 +23,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 from pair_training_parts import work
-from pair_training_parts.texts import drawn_texts, grouped, read_texts
+from pair_training_parts.texts import drawn_texts, grouped, read_texts, shortest_step_first
 from pair_training_parts.turns import Side
 
 PAIRS_PER_STEP = 4
@@ -59,19 +59,25 @@ def main() -> None:
     options = arguments()
     with tempfile.TemporaryDirectory(prefix="pair-training-") as folder:
         model = save_model(Path(folder))
-        cases = {name: run(CASES[name], model, options) for name in options.cases}
-    result = {
+        cases = {}
+        for name in options.cases:
+            cases[name] = run(CASES[name], model, options)
+            result = report(cases, options.threads)
+            if options.output:  # after every case, so that a run cut short leaves what it has
+                options.output.parent.mkdir(parents=True, exist_ok=True)
+                options.output.write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result, indent=2) if options.format == "json" else table(result))
+
+
+def report(cases: dict, threads: int) -> dict:
+    return {
         "cases": cases,
         "matmul_fraction": fraction(cases),
         "parity": {
             part: max(case["parity"][part] for case in cases.values()) for part in ("loss", "gradient")
         },
-        "machine": machine(options.threads),
+        "machine": machine(threads),
     }
-    if options.output:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2) if options.format == "json" else table(result))
 
 
 def arguments() -> argparse.Namespace:
@@ -110,6 +116,7 @@ def run(case: Case, model: Path, options: argparse.Namespace) -> dict:
     )
     if case.grouped:
         rows = grouped(rows, PAIRS_PER_STEP, steps, seed=options.seed)
+    rows = shortest_step_first(rows, PAIRS_PER_STEP)
     setup = {**asdict(case), "model": str(model), "rows": rows, "threads": options.threads}
     setup |= {"pairs_per_step": PAIRS_PER_STEP}
     with (

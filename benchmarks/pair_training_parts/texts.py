@@ -63,6 +63,12 @@ def grouped(rows: list[Row], batch: int, steps: int, *, seed: int) -> list[Row]:
 
     lengths = [len(r["prompt"]) + max(len(r["chosen"]), len(r["rejected"])) for r in rows]
     order = list(LengthGroupedSampler(batch, lengths=lengths, generator=torch.Generator().manual_seed(seed)))
-    starts = np.linspace(0, len(order) - batch, steps).astype(int) // batch * batch
-    # the first batch of a length-grouped order is the longest by design; the untimed step may have it
+    starts = ((np.arange(steps) + 0.5) / steps * len(order)).astype(int) // batch * batch
     return [rows[i] for start in starts for i in order[start : start + batch]]
+
+
+def shortest_step_first(rows: list[Row], size: int) -> list[Row]:
+    """The step with the least text moved to the front: it is the one that is not timed."""
+    steps = [rows[i : i + size] for i in range(0, len(rows), size)]
+    steps.insert(0, steps.pop(min(range(len(steps)), key=lambda i: sum(len(str(r)) for r in steps[i]))))
+    return [row for step in steps for row in step]
