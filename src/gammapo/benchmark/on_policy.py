@@ -90,8 +90,9 @@ def sample_pairs(
         if progress:
             progress(done + start + len(batch), len(distinct))
     sampled = [known[prompt] for prompt in distinct]
-    if any(answer.score is None for one in sampled for answer in one.answers if answer.text.strip()):
-        sampled = score(sampled, scorer, scorer_name)
+    rescored = score(sampled, scorer, scorer_name)
+    if rescored != sampled:
+        sampled = rescored
         store.replace(known | {one.prompt: one for one in sampled})
     chosen = select(sampled, min_gap=min_gap)
     data.write_pairs(out, chosen.pairs, overwrite=overwrite)
@@ -106,13 +107,15 @@ def samples_path(out: str | Path) -> Path:
 
 
 def score(sampled: Sequence[Sampled], scorer: Scorer, name: str) -> list[Sampled]:
-    """The same with the scorer's scores; an empty answer has none."""
+    """The same with the scorer's scores where there was none; an empty answer has none."""
     places = [
         (row, number)
         for row, one in enumerate(sampled)
         for number, answer in enumerate(one.answers)
-        if answer.text.strip()
+        if answer.text.strip() and answer.score is None
     ]
+    if not places:
+        return list(sampled)
     prompts = [sampled[row].prompt for row, _ in places]
     texts = [sampled[row].answers[number].text for row, number in places]
     scores = dict(zip(places, checked_scores(scorer, prompts, texts, name), strict=True))
@@ -120,7 +123,8 @@ def score(sampled: Sequence[Sampled], scorer: Scorer, name: str) -> list[Sampled
         replace(
             one,
             answers=tuple(
-                replace(answer, score=scores.get((row, number))) for number, answer in enumerate(one.answers)
+                replace(answer, score=scores.get((row, number), answer.score))
+                for number, answer in enumerate(one.answers)
             ),
         )
         for row, one in enumerate(sampled)
