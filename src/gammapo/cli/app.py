@@ -29,6 +29,9 @@ VERBS = {
     "report": "gammapo.cli.report",
     "doctor": "gammapo.cli.doctor",
     "import-recipe": "gammapo.cli.import_recipe",
+    "export": "gammapo.cli.export",
+    "workspace": "gammapo.cli.workspace",
+    "score": "gammapo.cli.score",
 }
 
 app = typer.Typer(

@@ -1,0 +1,111 @@
+"""The model card of a finished run: what it was made from, how, and what is known about it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gammapo import files
+
+SHOWN = (
+    "loss",
+    "accuracy",
+    "reward_gap",
+    "target_margin_mean",
+    "clarity_mean",
+    "chosen_logp",
+    "rejected_logp",
+)
+
+
+def model_card(run: Path, *, licence: str | None = None) -> str:
+    """README.md for the model of a run folder.
+
+    Args:
+        run: a finished run.
+        licence: an identifier such as apache-2.0; None takes the base model's, where its card says one.
+    """
+    note = files.read_json(run / "run.json")
+    recipe = note["recipe"]
+    base, pairs = recipe["model"]["path"], recipe["data"]["path"]
+    licence = licence or base_licence(base)
+    front = {
+        "library_name": "transformers",
+        "pipeline_tag": "text-generation",
+        "tags": ["gammapo", "preference-optimization", recipe["loss"]["name"]],
+    }
+    front |= {"license": licence} if licence else {}
+    front |= {"base_model": base} if not Path(base).is_absolute() else {}
+    versions = ", ".join(f"{name} {number}" for name, number in note["versions"].items())
+    return f"""---
+{yaml.safe_dump(front, sort_keys=False).strip()}
+---
+# {run.name}
+
+`{_short(base)}`, trained with gammapo on {note["pairs"]} preference pairs of `{_short(pairs)}`.
+
+Licence: {licence or "not stated here; that of the base model and of the data apply"}.
+
+## Objective
+
+`{note["objective"]}`
+
+## Data
+
+- fingerprint of the pairs as trained on: `{note["data_fingerprint"]}`
+- {_noise(run, note)}
+{"".join(f"- {line}{chr(10)}" for line in note["data"])}
+## Training
+
+{note["steps"]} steps in {note["seconds"]:.0f} s; {note["machine"]}; {versions}.
+
+{_metrics(run)}
+
+```yaml
+{yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True).strip()}
+```
+
+These are measures on the training pairs. They say nothing about win rates, safety or facts: evaluate the
+model for your use.
+"""
+
+
+def base_licence(base: str) -> str | None:
+    """The licence in the front matter of a local model's README.md, None where there is none."""
+    path = Path(base) / "README.md"
+    if not path.is_file():
+        return None
+    pieces = path.read_text(encoding="utf-8").split("---", 2)
+    if len(pieces) < 3:
+        return None
+    try:
+        front = yaml.safe_load(pieces[1])
+    except yaml.YAMLError:
+        return None
+    found = front.get("license") if isinstance(front, dict) else None
+    return str(found) if found else None
+
+
+def _short(path: str) -> str:
+    """A hub id as it is; of a folder only its name, as the rest is someone's machine."""
+    return Path(path).name if Path(path).is_absolute() else path
+
+
+def _noise(run: Path, note: dict[str, Any]) -> str:
+    if not note.get("noise_manifest"):
+        return "no labels were corrupted on purpose"
+    manifest = files.read_json(run / note["noise_manifest"])
+    kind, rate = manifest.get("kind"), manifest.get("rate")
+    return f"labels corrupted on purpose: {kind}, rate {rate:g}; the manifest is in the run folder"
+
+
+def _metrics(run: Path) -> str:
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    if not lines:
+        return ""
+    first, last = json.loads(lines[0]), json.loads(lines[-1])
+    rows = [f"| {name} | {first[name]:.4f} | {last[name]:.4f} |" for name in SHOWN if name in last]
+    return "\n".join(["| on training pairs | first step | last step |", "|---|---|---|", *rows])

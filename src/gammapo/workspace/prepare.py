@@ -1,0 +1,74 @@
+"""Before training: the recipe with the workspace's paths, checked against the task's rules, and idea.md."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gammapo import files
+from gammapo.errors import InputError
+from gammapo.training import Recipe, load_recipe
+from gammapo.workspace.limits import check_limits
+from gammapo.workspace.paths import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """What start.sh trains. `notices` are to be told."""
+
+    recipe: Recipe
+    path: Path
+    notices: list[str]
+
+
+def prepare_start(
+    workspace: Workspace,
+    recipe: str | Path,
+    overrides: list[str] | None = None,
+    *,
+    idea: Path | None = None,
+    allow_out_of_range: bool = False,
+) -> Start:
+    """Check the workspace and the recipe; write the recipe as it will be trained, and idea.md.
+
+    Raises:
+        InputError: a missing folder, a setting outside the rules, or another recipe already being trained
+            under this name.
+    """
+    workspace.check()
+    own = [
+        f"model.path={workspace.checkpoint}",
+        f"data.path={workspace.dataset}",
+        f"data.split={training_split(workspace.dataset) or 'null'}",
+        f"output={workspace.run}",
+    ]
+    checked = load_recipe(recipe, [*own, *(overrides or [])])
+    notices = check_limits(checked, allow_out_of_range=allow_out_of_range)
+    text = checked.as_yaml()
+    path = workspace.recipe
+    if path.exists() and path.read_text() != text and (workspace.run / "run.json").exists():
+        raise InputError(
+            f"another recipe was trained under the name {workspace.name!r}",
+            file=path,
+            fix="give this one another --name, or remove that run, its model and its recipe",
+        )
+    files.write_text(path, text)
+    if idea is not None:
+        if not idea.is_file():
+            raise InputError("no such file", file=idea, field="--idea", fix="check the path")
+        files.write_text(workspace.idea, idea.read_text())
+    return Start(recipe=checked, path=path, notices=notices)
+
+
+def training_split(dataset: Path) -> str | None:
+    """The training split of a saved DatasetDict as UltraFeedback names it; None for anything else."""
+    listed = dataset / "dataset_dict.json"
+    if not listed.is_file():
+        return None
+    splits = files.read_json(listed)["splits"]
+    for name in ("train_prefs", "train"):
+        if name in splits:
+            return name
+    raise InputError(
+        f"has the splits {', '.join(splits)}", file=listed, field="splits", expected="train_prefs or train"
+    )

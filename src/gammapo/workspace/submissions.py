@@ -1,0 +1,97 @@
+"""The ledger of submissions: at most three, each with another training loss."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from gammapo import files
+from gammapo.errors import InputError
+from gammapo.workspace.score import Rates, Score
+
+MOST = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """One scored submission. `loss` is the recipe's whole loss section: another option is another loss."""
+
+    name: str
+    loss: dict[str, Any]
+    annotations: str  # SHA-256 of the judgements that the rates come from
+    data_fingerprint: str
+    lc: float
+    wr: float
+    score: float
+
+
+def submit(
+    ledger: Path, *, name: str, run: Path, annotations: Path, rates: Rates, points: Score
+) -> list[Submission]:
+    """Enter a submission and return all of them; the same one again changes nothing.
+
+    Args:
+        ledger: the JSON file of submissions.
+        name: the generator's name.
+        run: the run folder that it was trained in; its loss is what is submitted.
+        annotations: its judgements.
+        rates, points: what they come to.
+
+    Raises:
+        InputError: an unfinished run, a fourth submission, or a loss that was submitted before.
+    """
+    note = _finished_run(run)
+    new = Submission(
+        name=name,
+        loss=note["recipe"]["loss"],
+        annotations=files.sha256(annotations),
+        data_fingerprint=note["data_fingerprint"],
+        lc=rates.lc,
+        wr=rates.wr,
+        score=points.task,
+    )
+    known = read_ledger(ledger)
+    if any((old.loss, old.annotations) == (new.loss, new.annotations) for old in known):
+        return known
+    if twin := next((old for old in known if old.loss == new.loss), None):
+        raise InputError(
+            f"the loss {new.loss} was submitted before, as {twin.name!r}",
+            file=ledger,
+            expected="another training loss for each submission",
+            fix="train another loss (recipes gammapo, gamma_simpo, gammapo_dpo)",
+        )
+    if len(known) >= MOST:
+        raise InputError(
+            f"{MOST} submissions are made: " + ", ".join(old.name for old in known),
+            file=ledger,
+            expected=f"at most {MOST}",
+        )
+    files.write_json(ledger, [asdict(one) for one in [*known, new]])
+    return [*known, new]
+
+
+def read_ledger(ledger: Path) -> list[Submission]:
+    """All submissions, in the order of entry.
+
+    Raises:
+        InputError: a file that is no ledger.
+    """
+    if not ledger.exists():
+        return []
+    try:
+        return [Submission(**row) for row in files.read_json(ledger)]
+    except TypeError as error:
+        raise InputError("not a ledger of submissions", file=ledger, fix="restore the file") from error
+
+
+def _finished_run(run: Path) -> dict[str, Any]:
+    path = run / "run.json"
+    if not path.is_file():
+        raise InputError("no run folder", file=run, field="--run", fix="name the folder that train wrote")
+    note = files.read_json(path)
+    if note.get("status") != "done":
+        raise InputError(
+            "the run is not finished", file=path, field="--run", fix="start it again: it goes on by itself"
+        )
+    return note

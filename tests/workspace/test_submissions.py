@@ -1,0 +1,52 @@
+"""At most three submissions, each with another loss; the same one twice is one."""
+
+import json
+
+import pytest
+
+from gammapo.errors import InputError
+from gammapo.workspace.score import Rates, Score
+from gammapo.workspace.submissions import read_ledger, submit
+
+
+def enter(tmp_path, name, loss, text="[]", status="done"):
+    run = tmp_path / name
+    run.mkdir(exist_ok=True)
+    note = {"status": status, "recipe": {"loss": loss}, "data_fingerprint": "f"}
+    (run / "run.json").write_text(json.dumps(note))
+    (run / "annotations.json").write_text(text)
+    return submit(
+        tmp_path / "ledger.json",
+        name=name,
+        run=run,
+        annotations=run / "annotations.json",
+        rates=Rates(lc=40, wr=30),
+        points=Score(lc=50, wr=100),
+    )
+
+
+def test_three_with_different_losses_and_no_more(tmp_path):
+    enter(tmp_path, "a", {"name": "gammapo", "beta": 2.5})
+    enter(tmp_path, "b", {"name": "gammapo", "beta": 2.5, "anchor": 1.0})
+    entered = enter(tmp_path, "c", {"name": "gamma_simpo"})
+    assert [one.name for one in entered] == ["a", "b", "c"]
+    assert entered[0].score == 75
+    with pytest.raises(InputError, match="at most 3"):
+        enter(tmp_path, "d", {"name": "simpo"})
+    assert read_ledger(tmp_path / "ledger.json") == entered
+
+
+def test_the_same_again_changes_nothing(tmp_path):
+    once = enter(tmp_path, "a", {"name": "gammapo"})
+    assert enter(tmp_path, "a", {"name": "gammapo"}) == once
+
+
+def test_the_same_loss_with_other_judgements_is_refused(tmp_path):
+    enter(tmp_path, "a", {"name": "gammapo"})
+    with pytest.raises(InputError, match="submitted before, as 'a'"):
+        enter(tmp_path, "b", {"name": "gammapo"}, text="[1]")
+
+
+def test_an_unfinished_run_is_no_submission(tmp_path):
+    with pytest.raises(InputError, match="not finished"):
+        enter(tmp_path, "a", {"name": "gammapo"}, status="started")
