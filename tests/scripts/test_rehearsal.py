@@ -27,7 +27,7 @@ def run(script, root, *arguments, fails=None):
     }
     command = [script] if script == "gammapo" else ["bash", str(SCRIPTS / script)]
     done = subprocess.run(
-        [*command, *map(str, arguments)], env=environment, capture_output=True, text=True, timeout=300
+        [*command, *map(str, arguments)], env=environment, capture_output=True, text=True, timeout=900
     )
     if fails is None:
         assert done.returncode == 0, done.stdout + done.stderr
