@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,14 +62,22 @@ def prepare_start(
 
 
 def training_split(dataset: Path) -> str | None:
-    """The training split of a saved DatasetDict as UltraFeedback names it; None for anything else."""
+    """The training split of a folder with several, as UltraFeedback names it; None for anything else."""
     listed = dataset / "dataset_dict.json"
-    if not listed.is_file():
+    if listed.is_file():
+        splits = list(files.read_json(listed)["splits"])
+    else:  # as on the hub: data/train_prefs-00000-of-00001.parquet
+        names = (re.fullmatch(r"(\w+)-\d{5}-of-\d{5}", path.stem) for path in dataset.rglob("*.parquet"))
+        splits = sorted({name.group(1) for name in names if name})
+    if not splits:
         return None
-    splits = files.read_json(listed)["splits"]
     for name in ("train_prefs", "train"):
         if name in splits:
             return name
     raise InputError(
-        f"has the splits {', '.join(splits)}", file=listed, field="splits", expected="train_prefs or train"
+        f"has the splits {', '.join(splits)}",
+        file=dataset,
+        field="split",
+        expected="train_prefs or train",
+        fix="rename the split, or save the training pairs alone",
     )
