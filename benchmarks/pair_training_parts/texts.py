@@ -11,7 +11,7 @@ import numpy as np
 Row = dict[str, str]
 PROMPT_MEAN, ANSWER_MEAN = 150, 175  # tokens, as in UltraFeedback
 PROMPT_SIGMA, ANSWER_SIGMA = 0.8, 0.6  # of the logarithm
-LONGEST = 900
+LONGEST = 1000  # tokens of a prompt with either answer: below TRL's own limit of 1,024, so nothing is cut
 
 
 def drawn_texts(model: Path, count: int, *, seed: int) -> list[Row]:
@@ -22,18 +22,19 @@ def drawn_texts(model: Path, count: int, *, seed: int) -> list[Row]:
     draw = np.random.default_rng(seed)
     words = single_token_words(tokenizer)
 
-    def text(mean: float, sigma: float) -> str:
-        length = int(np.clip(draw.lognormal(np.log(mean) - sigma**2 / 2, sigma), 4, LONGEST))
-        return "".join(words[i] for i in draw.integers(0, len(words), length))
+    def length(mean: float, sigma: float) -> int:
+        return max(4, int(draw.lognormal(np.log(mean) - sigma**2 / 2, sigma)))
 
-    return [
-        {
-            "prompt": text(PROMPT_MEAN, PROMPT_SIGMA),
-            "chosen": text(ANSWER_MEAN, ANSWER_SIGMA),
-            "rejected": text(ANSWER_MEAN, ANSWER_SIGMA),
-        }
-        for _ in range(count)
-    ]
+    def text(tokens: int) -> str:
+        return "".join(words[i] for i in draw.integers(0, len(words), tokens))
+
+    rows: list[Row] = []
+    while len(rows) < count:
+        prompt = length(PROMPT_MEAN, PROMPT_SIGMA)
+        answers = [length(ANSWER_MEAN, ANSWER_SIGMA) for _ in range(2)]
+        if prompt + max(answers) <= LONGEST:
+            rows.append({"prompt": text(prompt), "chosen": text(answers[0]), "rejected": text(answers[1])})
+    return rows
 
 
 def single_token_words(tokenizer) -> list[str]:

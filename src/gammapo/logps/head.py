@@ -137,6 +137,7 @@ def _d_logits(
     slope = None if cap is None else 1 - (logits / cap) ** 2
     shifted = logits.sub_(total[:, None]) if in_place else logits - total[:, None]
     result = shifted.exp_().mul_(-grad[:, None])
-    rows = ((targets >= 0) & (targets < logits.shape[1])).nonzero()[:, 0]
-    result[rows, targets[rows]] += grad[rows]
+    here = targets.clamp(0, logits.shape[1] - 1)  # the targets in this tile get their grad, the others 0
+    share = torch.where(targets == here, grad, 0.0).to(result.dtype)
+    result.scatter_add_(1, here[:, None], share[:, None])
     return result if slope is None else result.mul_(slope)

@@ -8,6 +8,7 @@ and device at hand before this code is ever used for training.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,28 @@ def boundaries(segments: PairSegments) -> tuple[list[int], list[int], list[int]]
     return queries, keys, gather
 
 
+@dataclass(frozen=True, kw_only=True)
+class Runs:
+    """`boundaries` as the kernel wants them, on the device."""
+
+    queries: Tensor
+    keys: Tensor
+    gather: Tensor
+    longest_query: int
+    longest_key: int
+
+    @classmethod
+    def of(cls, segments: PairSegments, device: torch.device) -> Runs:
+        queries, keys, gather = boundaries(segments)
+        return cls(
+            queries=torch.tensor(queries, device=device, dtype=torch.int32),
+            keys=torch.tensor(keys, device=device, dtype=torch.int32),
+            gather=torch.tensor(gather, device=device),
+            longest_query=max(b - a for a, b in pairwise(queries)),
+            longest_key=max(b - a for a, b in pairwise(keys)),
+        )
+
+
 def flash_pair_attention(
     flash: Callable[..., Tensor],
     query: Tensor,
@@ -63,20 +86,18 @@ def flash_pair_attention(
 ) -> Tensor:
     """As `attention.split_attention`, in one kernel call. flash_attn aligns a causal mask to the lower right
     where keys outnumber queries, which is what the rejected answer needs."""
-    queries, keys, gather = boundaries(segments)
-    device = query.device
-    index = torch.tensor(gather, device=device)
+    run = segments.once(("runs", query.device), lambda: Runs.of(segments, query.device))
     options: dict[str, Any] = {} if softcap is None else {"softcap": softcap}
     if window is not None:
         options["window_size"] = (window - 1, 0)
     out = flash(
         query[0].transpose(0, 1),
-        key[0].transpose(0, 1)[index],
-        value[0].transpose(0, 1)[index],
-        cu_seqlens_q=torch.tensor(queries, device=device, dtype=torch.int32),
-        cu_seqlens_k=torch.tensor(keys, device=device, dtype=torch.int32),
-        max_seqlen_q=max(b - a for a, b in pairwise(queries)),
-        max_seqlen_k=max(b - a for a, b in pairwise(keys)),
+        key[0].transpose(0, 1)[run.gather],
+        value[0].transpose(0, 1)[run.gather],
+        cu_seqlens_q=run.queries,
+        cu_seqlens_k=run.keys,
+        max_seqlen_q=run.longest_query,
+        max_seqlen_k=run.longest_key,
         dropout_p=dropout,
         softmax_scale=scaling,
         causal=True,
