@@ -1,4 +1,4 @@
-"""What start.sh trains: the workspace's paths in the recipe, the training split, idea.md, one recipe a name."""
+"""What start.sh trains: the workspace's paths in the recipe, the split, idea.md, one recipe a name."""
 
 from pathlib import Path
 
