@@ -33,7 +33,7 @@ class Plan:
     """The size of a demo. Defaults take at most ten minutes on two cores; `QUICK` at most two."""
 
     model: str = "smollm2"
-    pairs: int = 120  # the first of the shipped pairs
+    pairs: int = 112  # the first of the shipped pairs
     held_out: int = 64  # prompts to answer
     noise_kind: str = "symmetric"
     noise_rate: float = 0.4
@@ -41,7 +41,7 @@ class Plan:
     arms: tuple[Arm, ...] = field(default=ARMS)
     learning_rate: float = 1e-4
     epochs: float = 2.0
-    pairs_per_step: int = 8
+    pairs_per_step: int = 4
     tokens_per_batch: int = 1024
     lora_rank: int = 16
     max_new_tokens: int = 64

@@ -122,7 +122,7 @@ def _recipe(folder: Path, plan: Plan, arm: Arm) -> Any:
                 "pairs_per_step": plan.pairs_per_step,
                 "tokens_per_batch": plan.tokens_per_batch,
                 "seed": plan.seed,
-                "save_steps": 5,
+                "save_steps": 10,
                 "save_total_limit": 1,
             },
             "output": str(folder / "runs" / arm.name),

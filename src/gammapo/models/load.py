@@ -88,10 +88,10 @@ def load_model(path: str | Path, *, dtype: str = "float32", device: str | None =
         )
     where = resolve(path)
     try:
-        if is_adapter(where):
-            model = _load_adapter(where, dtype)
-        else:
-            with without_bars():
+        with quiet():
+            if is_adapter(where):
+                model = _load_adapter(where, dtype)
+            else:
                 model = AutoModelForCausalLM.from_pretrained(where, dtype=getattr(torch, dtype))
     except (OSError, ValueError) as error:
         if isinstance(error, InputError):
@@ -117,14 +117,18 @@ def _load_adapter(where: str, dtype: str) -> PreTrainedModel:
 
 
 @contextmanager
-def without_bars() -> Iterator[None]:
-    """No bars of transformers' own for loading and saving: progress is the caller's to show."""
+def quiet() -> Iterator[None]:
+    """No progress bars of transformers' own, and no notices of one library to another's authors."""
+    import warnings
+
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
     finally:
         if shown:
             logging.enable_progress_bar()

@@ -81,7 +81,7 @@ def train(
         trainer.restore(resumed)
     elif main:
         (folder / "metrics.jsonl").unlink(missing_ok=True)  # rows before the first checkpoint are run again
-    with models.without_bars():
+    with models.quiet():
         trainer.train(resume_from_checkpoint=None if resumed is None else str(resumed))
         _save_model(trainer, prepared, folder / "model")
     seconds = round(time.monotonic() - started, 1)
@@ -207,7 +207,8 @@ def _load_model(recipe: Recipe) -> Any:
         target_modules=recipe.lora.target_modules,
         task_type="CAUSAL_LM",
     )
-    return get_peft_model(model, config)
+    with models.quiet():
+        return get_peft_model(model, config)
 
 
 def _with_reference(model: Any, prepared: Prepared, folder: Path, say) -> list[TokenizedPair]:
