@@ -56,8 +56,9 @@ def test_from_an_empty_folder_to_the_score(miniature):
     assert note["data_fingerprint"] in card
     assert str(root) not in card.split("```yaml")[0]
 
-    answer = ["--backend", "transformers", "--gpus", "2", "--max-new-tokens", "8"]
-    run("infer.sh", root, *answer)
+    answer = ["--backend", "transformers", "--max-new-tokens", "8"]
+    run("infer.sh", root, *answer, "--only", "alpaca", "--gpus", "2")
+    run("infer.sh", root, *answer, "--only", "train", "--gpus", "1")
     alpaca = json.loads((outputs / "model_outputs.json").read_text())
     assert [row["instruction"] for row in alpaca] == instructions
     assert set(alpaca[0]) == {"dataset", "instruction", "output", "generator"}
@@ -79,7 +80,6 @@ def test_from_an_empty_folder_to_the_score(miniature):
     assert scored["wr_score"] == 100  # above the higher one
     assert scored["score"] == pytest.approx(62.5)
     assert [one["name"] for one in scored["submissions"]] == [NAME]
-    run("start.sh", root, *SMALL)  # everything is there: nothing is done twice
 
 
 def test_settings_outside_the_rules_are_refused(miniature):
