@@ -16,21 +16,21 @@ from gammapo.errors import GammapoError
 # verb → module with a function `command`, or a typer app named `app` for a verb with verbs of its own
 VERBS = {
     "demo": "gammapo.cli.demo",
-    "generate": "gammapo.cli.generate",
-    "sample-pairs": "gammapo.cli.sample_pairs",
-    "judge": "gammapo.cli.judge",
     "data": "gammapo.cli.data",
     "audit": "gammapo.cli.audit",
     "corrupt": "gammapo.cli.corrupt",
+    "sample-pairs": "gammapo.cli.sample_pairs",
     "train": "gammapo.cli.train",
     "losses": "gammapo.cli.losses",
+    "generate": "gammapo.cli.generate",
+    "judge": "gammapo.cli.judge",
     "winrate": "gammapo.cli.winrate",
     "compare": "gammapo.cli.compare",
     "report": "gammapo.cli.report",
     "doctor": "gammapo.cli.doctor",
     "import-recipe": "gammapo.cli.import_recipe",
-    "export": "gammapo.cli.export",
     "workspace": "gammapo.cli.workspace",
+    "export": "gammapo.cli.export",
     "score": "gammapo.cli.score",
 }
 
