@@ -44,7 +44,7 @@ def export_model(
     if models.is_adapter(source) and not merge:
         shutil.copytree(source, writing, ignore=shutil.ignore_patterns("training_args.bin", "README.md"))
     else:
-        with models.without_bars():
+        with models.quiet():
             models.load_model(source, dtype=dtype).save_pretrained(writing)
         models.load_tokenizer(source).save_pretrained(writing)
     files.write_text(writing / "README.md", model_card(run, licence=licence))
