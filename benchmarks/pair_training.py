@@ -128,9 +128,8 @@ def run(case: Case, model: Path, options: argparse.Namespace) -> dict:
         for number in range(steps):
             turn = {"trl": trl.step(), "gammapo": ours.step(), "matmul": bare.step()}
             turns.append(turn)
-            note(
-                f"{case.name} step {number}: " + ", ".join(f"{k} {v['wall']:.1f} s" for k, v in turn.items())
-            )
+            seconds = (f"{side} {t['wall']:.1f} s ({t['cpu']:.1f} CPU)" for side, t in turn.items())
+            note(f"{case.name} step {number}: " + ", ".join(seconds))
         memory = {"trl": trl.finish()["peak_bytes"], "gammapo": ours.finish()["peak_bytes"]}
     return summary(case, turns, memory)
 
