@@ -87,7 +87,10 @@ JUDGES: dict[str, str] = {
     "world": "gammapo.benchmark.worlds.scorers:create_scorer",
 }
 
-WORLDS: dict[str, str] = {}
+WORLDS: dict[str, str] = {
+    "tiny": "gammapo.benchmark.worlds.tiny:TinyWorld",
+    "softmax": "gammapo.benchmark.worlds.softmax:SoftmaxWorld",
+}
 
 TABLES: dict[str, dict[str, str]] = {
     "loss": LOSSES,

@@ -26,6 +26,7 @@ VERBS = {
     "judge": "gammapo.cli.judge",
     "winrate": "gammapo.cli.winrate",
     "compare": "gammapo.cli.compare",
+    "bench": "gammapo.cli.bench",
     "report": "gammapo.cli.report",
     "doctor": "gammapo.cli.doctor",
     "import-recipe": "gammapo.cli.import_recipe",

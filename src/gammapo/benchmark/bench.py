@@ -1,0 +1,146 @@
+"""The whole of `gammapo bench`: tune, run what is missing, count, write the results down."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gammapo import files
+from gammapo.benchmark import engines, experiment, statistics, world
+from gammapo.benchmark.grid import Grid, Spec, key_of, specs
+from gammapo.benchmark.store import Store
+from gammapo.benchmark.tuning import tune
+from gammapo.errors import RunError
+from gammapo.report import benchmark_page
+
+RESULTS, STATISTICS, TUNED, REPORT = "results.jsonl", "statistics.json", "tuned.json", "report.html"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Where the grid stands. `seconds_left` is None until a run has ended."""
+
+    stage: str
+    done: int
+    total: int
+    failed: int
+    seconds_left: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Benchmark:
+    """What is in the folder now. `failures` are (world, loss, noise, rate, seed, error)."""
+
+    folder: Path
+    rows: list[dict[str, Any]]
+    cells: list[dict[str, Any]]
+    summaries: list[dict[str, Any]]
+    failures: list[dict[str, Any]]
+    ran: int
+
+
+Watch = Callable[[Progress], None]
+
+
+def bench(
+    grid: Grid,
+    folder: str | Path,
+    *,
+    engine: str = "local",
+    workers: int | None = None,
+    command: str = "gammapo bench GRID.yaml",
+    watch: Watch | None = None,
+) -> Benchmark:
+    """Run the grid; runs whose results lie in the folder are not run again.
+
+    Args:
+        folder: gets runs/, failures/, results.jsonl, statistics.json, tuned.json, report.html and report.md.
+        engine: "local" (processes) or "ray".
+        workers: runs at a time; the grid's own if None.
+        command: shown in the report as what remakes it.
+        watch: called after every run.
+
+    Raises:
+        InputError: the grid cannot be run as it stands. RunError: not a single run came through.
+    """
+    store, begun = Store(folder), _Begun()
+
+    def execute(wanted: Sequence[Spec], stage: str) -> list[dict[str, Any] | None]:
+        return _execute(wanted, stage, store, engine, workers or grid.workers, watch, begun)
+
+    facts = {entry.called: world.create(entry.name, **entry.options).describe() for entry in grid.worlds}
+    tuned = None
+    if grid.tune is not None:
+        tuned = tune(grid, lambda wanted: execute(wanted, "tuning"))
+        files.write_json(store.folder / TUNED, tuned)
+    wanted = specs(grid, tuned)
+    rows = [row for row in execute(wanted, "grid") if row is not None]
+    failures = [_failure(spec, error) for spec in wanted if (error := store.error(spec)) is not None]
+    if not rows:
+        raise RunError(
+            f"no run came through; the first error: {failures[0]['error'] if failures else 'none'}"
+        )
+    found = statistics.cells(rows, grid.baseline)
+    result = Benchmark(
+        folder=store.folder,
+        rows=rows,
+        cells=found,
+        summaries=statistics.summaries(found),
+        failures=failures,
+        ran=begun.ran,
+    )
+    _write(result, grid, facts, command)
+    return result
+
+
+@dataclass
+class _Begun:
+    ran: int = 0
+
+
+def _execute(wanted, stage, store: Store, engine, workers, watch, begun) -> list[dict[str, Any] | None]:
+    """Rows in the order of `wanted`, from the store or by running; None for a run that failed."""
+    missing = {key_of(spec): spec for spec in wanted if store.row(spec) is None}
+    started, failed = time.monotonic(), 0
+    found = engines.outcomes(list(missing.values()), experiment.run, workers=workers, engine=engine)
+    for done, outcome in enumerate(found, 1):
+        begun.ran += 1
+        if outcome.row is not None:
+            store.save(outcome.spec, outcome.row)
+        else:
+            failed += 1
+            store.fail(outcome.spec, outcome.error or "unknown")
+        if watch is not None:
+            left = (time.monotonic() - started) / done * (len(missing) - done)
+            watch(Progress(stage=stage, done=done, total=len(missing), failed=failed, seconds_left=left))
+    return [store.row(spec) for spec in wanted]
+
+
+def _failure(spec: Mapping[str, Any], error: str) -> dict[str, Any]:
+    where = {"world": spec["world"]["as"], "loss": spec["loss"]["as"], "noise": spec["noise"]["kind"]}
+    return {**where, "rate": spec["noise"]["rate"], "seed": spec["seed"], "error": error}
+
+
+def _write(result: Benchmark, grid: Grid, facts: Mapping[str, Any], command: str) -> None:
+    folder = result.folder
+    files.write_jsonl(folder / RESULTS, result.rows)
+    files.write_json(
+        folder / STATISTICS,
+        {
+            "title": grid.title,
+            "command": command,
+            "baseline": grid.baseline,
+            "scores": grid.scores,
+            "worlds": facts,
+            "cells": result.cells,
+            "summaries": result.summaries,
+            "failures": result.failures,
+        },
+    )
+    highlight = [loss for loss in ("gammapo", grid.baseline) if loss in grid.losses]
+    page = benchmark_page(result.rows, title=grid.title, command=command, highlight=highlight)
+    files.write_text(folder / REPORT, page.render())
+    files.write_text((folder / REPORT).with_suffix(".md"), page.markdown())

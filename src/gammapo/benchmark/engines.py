@@ -1,0 +1,119 @@
+"""Where runs run: processes on this machine, or Ray on many. Failures are outcomes too."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import Any
+
+from gammapo.errors import InputError, MissingExtraError, nearest
+
+Spec = Mapping[str, Any]
+Work = Callable[[Spec], dict[str, Any]]
+ENGINES = ("local", "ray")
+DIED = "the process died (killed, or out of memory)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """One run's row, or why there is none."""
+
+    spec: Spec
+    row: dict[str, Any] | None = None
+    error: str | None = None
+
+
+def outcomes(specs: Sequence[Spec], work: Work, *, workers: int, engine: str = "local") -> Iterator[Outcome]:
+    """Run every spec, in order as workers come free; one outcome a spec, in the order of completion.
+
+    Args:
+        work: an importable function of one spec.
+        workers: runs at a time (local); Ray schedules one run a CPU.
+        engine: "local" or "ray".
+
+    Raises:
+        InputError: an unknown engine. MissingExtraError: Ray is not installed.
+    """
+    if engine not in ENGINES:
+        raise InputError(f"got {engine!r}", field="engine", expected=nearest(engine, list(ENGINES)))
+    return _ray(specs, work) if engine == "ray" else _local(list(specs), work, workers)
+
+
+def _attempt(work: Work, spec: Spec) -> Outcome:
+    try:
+        return Outcome(spec=spec, row=work(spec))
+    except Exception as error:  # one run's failure must not end the others
+        return Outcome(spec=spec, error=f"{type(error).__name__}: {error}")
+
+
+def _local(waiting: list[Spec], work: Work, workers: int) -> Iterator[Outcome]:
+    """A pool of processes. When one dies, the runs under way are suspects and go on one at a time, so that
+    only the one that kills its process is lost."""
+    while waiting:
+        under_way: dict[Future[Outcome], Spec] = {}
+        suspects: list[Spec] = []
+        with _pool(workers) as pool:
+            try:
+                while waiting or under_way:
+                    while waiting and len(under_way) < workers:
+                        spec = waiting.pop(0)
+                        under_way[pool.submit(_attempt, work, spec)] = spec
+                    done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        outcome = future.result()
+                        del under_way[future]
+                        yield outcome
+            except BrokenProcessPool:
+                suspects = list(under_way.values())
+        for spec in suspects:
+            yield _alone(work, spec)
+
+
+def _alone(work: Work, spec: Spec) -> Outcome:
+    with _pool(1) as pool:
+        try:
+            return pool.submit(_attempt, work, spec).result()
+        except BrokenProcessPool:
+            return Outcome(spec=spec, error=DIED)
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    # fresh processes: a fork of a process that has used torch's threads may hang
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(os.getpid(),))
+
+
+def _begin(parent: int) -> None:
+    """One thread a run, and an end with the parent: a killed grid must leave no worker behind."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _ray(specs: Sequence[Spec], work: Work) -> Iterator[Outcome]:
+    try:
+        import ray
+    except ImportError as error:
+        raise MissingExtraError("ray", "ray", "the engine ray") from error
+    if not ray.is_initialized():
+        ray.init(address=os.environ.get("RAY_ADDRESS"), log_to_driver=False)
+    remote = ray.remote(num_cpus=1, max_retries=1)(_attempt)
+    under_way = {remote.remote(work, dict(spec)): spec for spec in specs}
+    while under_way:
+        (done, *_), _ = ray.wait(list(under_way), num_returns=1)
+        spec = under_way.pop(done)
+        try:
+            yield ray.get(done)
+        except ray.exceptions.RayError:
+            yield Outcome(spec=spec, error=DIED)

@@ -1,0 +1,106 @@
+"""One run of the grid, from its specification to its row. Everything random comes from the run's seed."""
+
+from __future__ import annotations
+
+import functools
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gammapo import losses, noise
+from gammapo.benchmark import world as worlds
+from gammapo.benchmark.fit import FitSettings, fit
+from gammapo.benchmark.world import World
+from gammapo.types import PreferencePair
+
+Spec = Mapping[str, Any]
+Row = dict[str, Any]
+NO_SCORES, OUTSIDE, GOLD = "none", "external", "gold"
+
+
+def run(spec: Spec) -> Row:
+    """Make the pairs, corrupt them, train, measure.
+
+    Args:
+        spec: `world` {name, options}, `loss` {name, options, as}, `noise` {kind, rate, options}, `seed`,
+            `pairs`, `scores` ("none", "external" or "gold") and `training` (fields of FitSettings).
+
+    Returns:
+        A row of plain JSON: `gold_reward` in [0, 1], `base_gold`, `win_rate` against the base on the same
+        prompts (draws count half), `kl` in nats, `length` in tokens, drifts in nats a token, `flip_auroc`
+        (None without flips), `seconds`.
+
+    Raises:
+        InputError: an unknown name or option.
+        RunError: training diverged.
+    """
+    import torch
+
+    torch.set_num_threads(1)  # a run is one core's work; the pool has as many runs as cores
+    begun = time.perf_counter()
+    world = _world(spec["world"]["name"], json.dumps(spec["world"]["options"], sort_keys=True))
+    loss = losses.create(spec["loss"]["name"], **spec["loss"]["options"])
+    settings, seed = FitSettings(**spec["training"]), spec["seed"]
+    pairs, flipped = labelled(world, spec)
+    policy = world.base()
+    trace = fit(world, policy, world.encode(pairs), loss, settings, seed)
+    after, before = world.measure(policy, seed), world.measure(world.base(), seed)
+    return {
+        "world": spec["world"]["as"],
+        "loss": spec["loss"]["as"],
+        "noise": spec["noise"]["kind"] if spec["noise"]["rate"] else "clean",
+        "rate": spec["noise"]["rate"],
+        "seed": seed,
+        "gold_reward": float(after.gold.mean()),
+        "base_gold": float(before.gold.mean()),
+        "win_rate": float((0.5 + 0.5 * np.sign(after.gold - before.gold)).mean()),
+        "kl": float(after.log_ratio.mean()),
+        "length": float(after.length.mean()),
+        "base_length": float(before.length.mean()),
+        "chosen_drift": trace.chosen_drift,
+        "rejected_drift": trace.rejected_drift,
+        "flip_auroc": auroc(-trace.evidence, flipped),
+        "steps": trace.steps,
+        "learning_rate": settings.learning_rate,
+        "epochs": settings.epochs,
+        "seconds": round(time.perf_counter() - begun, 2),
+    }
+
+
+def labelled(world: World, spec: Spec) -> tuple[list[PreferencePair], NDArray[np.bool_]]:
+    """The run's pairs after noise, and which of them were changed. The loss's name plays no part."""
+    pairs = world.pairs(spec["pairs"], spec["seed"])
+    flipped = np.zeros(len(pairs), dtype=bool)
+    wrong = spec["noise"]
+    if wrong["rate"]:
+        made = noise.corrupt(pairs, wrong["kind"], rate=wrong["rate"], seed=spec["seed"], **wrong["options"])
+        pairs = made.pairs
+        flipped = np.array([pair.id in made.manifest.changed for pair in pairs])
+    if spec["scores"] == OUTSIDE:
+        pairs = world.external_scores(pairs, spec["seed"])
+    elif spec["scores"] != GOLD:
+        pairs = [replace(pair, chosen_score=None, rejected_score=None) for pair in pairs]
+    return pairs, flipped
+
+
+def auroc(suspicion: NDArray[np.float64], positive: Sequence[bool] | NDArray[np.bool_]) -> float | None:
+    """Probability that a positive is more suspicious than a negative (ties half); None if undefined."""
+    from scipy.stats import rankdata
+
+    marked = np.asarray(positive, dtype=bool)
+    hits, rest = int(marked.sum()), int((~marked).sum())
+    if not hits or not rest or not np.isfinite(suspicion).all():
+        return None
+    ranks = rankdata(suspicion)
+    return float((ranks[marked].sum() - hits * (hits + 1) / 2) / (hits * rest))
+
+
+@functools.lru_cache(maxsize=4)
+def _world(name: str, options: str) -> World:
+    """A process keeps its latest worlds, whose base and calibration are costly to read."""
+    return worlds.create(name, **json.loads(options))

@@ -1,0 +1,270 @@
+"""The grid file: what is crossed with what, checked before anything runs.
+
+    title: Robustness to flipped labels
+    worlds: [{name: tiny, correlation: 0.3}]
+    losses: {simpo: {}, ropo: {alpha: 14}}
+    noise: [{kind: symmetric, rates: [0.2, 0.4]}]     # clean labels (rate 0) are always there
+    seeds: 10                                          # a count, or a list
+    training: {pairs: 3000, learning_rate: 3.0e-4, epochs: 1, pairs_per_step: 64}
+    scores: none                                       # none, external or gold: what losses may see
+    workers: 2
+    tune: {seed: 1000, learning_rates: [1.0e-4, 3.0e-4], epochs: [1], knobs: {simpo: {beta: [2.5, 10]}}}
+
+All losses of a world, noise, rate and seed share pairs, flips, order and held-out prompts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from gammapo import files, losses, noise, registry
+from gammapo.benchmark.fingerprint import content_hash, source_hash
+from gammapo.errors import InputError, nearest
+from gammapo.noise.spec import check_options
+
+Spec = dict[str, Any]
+CODE = (
+    "gammapo.benchmark.experiment",
+    "gammapo.benchmark.fit",
+    "gammapo.training.step",
+    "gammapo.training.batches",
+)
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class WorldEntry(BaseModel):
+    """A world with its options; `as` is what results call it."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    name: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {key: value for key, value in (self.model_extra or {}).items() if key != "as"}
+
+    @property
+    def called(self) -> str:
+        asked = (self.model_extra or {}).get("as")
+        details = ", ".join(f"{key} {value}" for key, value in self.options.items())
+        return str(asked) if asked else f"{self.name} ({details})" if details else self.name
+
+
+class LossEntry(BaseModel):
+    """A loss with its options. `loss` names it where the key is another name; the rest are options."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    loss: str | None = None
+    learning_rate: float | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class NoiseEntry(Strict):
+    kind: str
+    rates: list[float] = Field(min_length=1)
+    options: dict[str, Any] = {}
+
+    @field_validator("rates")
+    @classmethod
+    def _shares(cls, rates: list[float]) -> list[float]:
+        if not all(0 <= rate <= 1 for rate in rates):
+            raise ValueError("rates are shares from 0 to 1")
+        return rates
+
+
+class Training(Strict):
+    pairs: int = Field(3000, ge=2)
+    learning_rate: float = Field(3e-4, gt=0)
+    epochs: int = Field(1, ge=1)
+    pairs_per_step: int = Field(64, ge=2)
+    warmup: float = Field(0.1, ge=0, le=1)
+    max_grad_norm: float = Field(1.0, gt=0)
+
+
+class Tune(Strict):
+    """Every loss is tried at each learning rate and number of epochs, then `budget` settings of its own."""
+
+    seed: int = 1000
+    learning_rates: list[float] = Field(min_length=1)
+    epochs: list[int] = [1]
+    knobs: dict[str, dict[str, list[Any]]] = {}
+    budget: int = Field(4, ge=0)
+    noise: list[NoiseEntry] | None = None  # the grid's own, if left out
+    worlds: list[WorldEntry] | None = None
+
+
+class Grid(Strict):
+    title: str = "Robustness to wrong labels"
+    worlds: list[WorldEntry] = Field(min_length=1)
+    losses: dict[str, LossEntry] = Field(min_length=1)
+    noise: list[NoiseEntry] = []
+    seeds: int | list[int] = 10
+    training: Training = Training()  # pyright: ignore[reportCallIssue]
+    scores: Literal["none", "external", "gold"] = "none"
+    workers: int = Field(2, ge=1)
+    baseline: str = "simpo"
+    tune: Tune | None = None
+
+    @property
+    def seed_list(self) -> list[int]:
+        return list(range(self.seeds)) if isinstance(self.seeds, int) else list(self.seeds)
+
+
+def load_grid(path: str | Path) -> Grid:
+    """The grid of a YAML file, with every name and option checked.
+
+    Raises:
+        InputError: unreadable YAML, an unknown key, world, loss, noise kind or option.
+    """
+    with files.open_text(path) as source:
+        try:
+            raw = yaml.safe_load(source)
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            line = None if mark is None else mark.line + 1
+            raise InputError("not valid YAML", file=path, line=line, fix="repair the file") from error
+    if not isinstance(raw, dict):
+        raise InputError("holds no grid", file=path, expected="keys such as worlds, losses and noise")
+    return parse_grid(raw, file=path)
+
+
+def parse_grid(raw: Mapping[str, Any], *, file: str | Path | None = None) -> Grid:
+    """The same of a mapping already read."""
+    try:
+        grid = Grid.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        expected = None
+        if first["type"] == "extra_forbidden" and len(first["loc"]) == 1:
+            expected = nearest(str(first["loc"][0]), list(Grid.model_fields))
+        raise InputError(first["msg"], file=file, field=place, expected=expected) from error
+    _check(grid, file)
+    return grid
+
+
+def _check(grid: Grid, file: str | Path | None) -> None:
+    for key, entry in grid.losses.items():
+        losses.create(entry.loss or key, **entry.options)
+    for world in [*grid.worlds, *((grid.tune and grid.tune.worlds) or [])]:
+        registry.resolve("world", world.name)
+    for entry in [*grid.noise, *((grid.tune and grid.tune.noise) or [])]:
+        check_options(noise.get(entry.kind), entry.options)
+    if len({world.called for world in grid.worlds}) < len(grid.worlds):
+        raise InputError("two worlds have one name", file=file, field="worlds", fix="tell them apart by `as`")
+    if not grid.seed_list:
+        raise InputError("no seeds", file=file, field="seeds", expected="a count of at least 1, or a list")
+    if grid.tune is None:
+        return
+    if grid.tune.seed in grid.seed_list:
+        raise InputError(
+            f"{grid.tune.seed} is one of the grid's seeds",
+            file=file,
+            field="tune.seed",
+            expected="a seed that no result comes from",
+        )
+    for key, knobs in grid.tune.knobs.items():
+        if key not in grid.losses:
+            raise InputError(
+                f"no loss {key!r} in this grid",
+                file=file,
+                field="tune.knobs",
+                expected=nearest(key, [*grid.losses]),
+            )
+        spec = losses.create(grid.losses[key].loss or key).spec
+        known = [item.name for item in fields(spec.options)]
+        for knob in knobs:
+            if knob not in known:
+                raise InputError(
+                    f"loss {key!r} has no option {knob!r}",
+                    file=file,
+                    field=f"tune.knobs.{key}",
+                    expected=nearest(knob, known),
+                )
+
+
+def conditions(entries: list[NoiseEntry]) -> list[dict[str, Any]]:
+    """Clean labels first, then every kind at every rate above 0."""
+    clean = {"kind": "clean", "rate": 0.0, "options": {}}
+    wrong = [
+        {"kind": entry.kind, "rate": rate, "options": entry.options}
+        for entry in entries
+        for rate in entry.rates
+        if rate > 0
+    ]
+    return [clean, *wrong]
+
+
+def specs(grid: Grid, tuned: Mapping[str, Mapping[str, Any]] | None = None) -> list[Spec]:
+    """All runs, seed by seed, so that a grid cut short still has whole seeds.
+
+    Args:
+        tuned: loss → {`training`: …, `options`: …}, which override the grid's.
+    """
+    return [
+        run_spec(grid, world, key, wrong, seed, (tuned or {}).get(key))
+        for seed in grid.seed_list
+        for world in grid.worlds
+        for wrong in conditions(grid.noise)
+        for key in grid.losses
+    ]
+
+
+def run_spec(
+    grid: Grid,
+    world: WorldEntry,
+    key: str,
+    wrong: Mapping[str, Any],
+    seed: int,
+    tuned: Mapping[str, Any] | None = None,
+) -> Spec:
+    """One run, with the hash of its code, so that results of older code are not taken for its own."""
+    entry = grid.losses[key]
+    training = grid.training.model_dump()
+    pairs = training.pop("pairs")
+    if entry.learning_rate is not None:
+        training["learning_rate"] = entry.learning_rate
+    training |= (tuned or {}).get("training", {})
+    return {
+        "world": {"name": world.name, "options": world.options, "as": world.called},
+        "loss": {
+            "name": entry.loss or key,
+            "options": {**entry.options, **(tuned or {}).get("options", {})},
+            "as": key,
+        },
+        "noise": dict(wrong),
+        "seed": seed,
+        "pairs": pairs,
+        "scores": grid.scores,
+        "training": training,
+        "code": _code(world.name, entry.loss or key, str(wrong["kind"])),
+    }
+
+
+def _code(world: str, loss: str, kind: str) -> str:
+    modules = [_module("world", world), _module("loss", loss), *CODE]
+    if kind != "clean":
+        modules.append(_module("noise", kind))
+    return source_hash(*modules)[:12]
+
+
+def _module(kind: str, name: str) -> str:
+    target = registry.TABLES[kind].get(name, name)
+    return target.partition(":")[0] if ":" in target else registry.resolve(kind, name).__module__
+
+
+def key_of(spec: Mapping[str, Any]) -> str:
+    """The run's name on disk. What results call world and loss plays no part in it."""
+    plain = {**spec, "world": {**spec["world"], "as": ""}, "loss": {**spec["loss"], "as": ""}}
+    return content_hash(plain)

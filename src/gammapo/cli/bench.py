@@ -1,0 +1,78 @@
+"""`gammapo bench GRID.yaml`: losses against noise in worlds whose gold reward is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from gammapo.cli.console import Format
+
+
+def command(
+    grid: Path = typer.Argument(help="What to cross with what (see benchmarks/grids/).", metavar="GRID.yaml"),
+    output: Path | None = typer.Option(
+        None, "-o", "--output", help="Folder of results (default: bench/<name of the grid>)."
+    ),
+    workers: int | None = typer.Option(None, min=1, help="Runs at a time (default: the grid's)."),
+    engine: str = typer.Option("local", help="local (processes of this machine) or ray (many machines)."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Count the runs, and run nothing."),
+    format: Format = typer.Option(Format.table, help="How to print the results."),
+) -> None:
+    """Run every loss under every noise, seed by seed; a killed grid goes on where it stood."""
+    from gammapo.benchmark.bench import bench
+    from gammapo.benchmark.grid import load_grid, specs
+    from gammapo.benchmark.store import Store
+    from gammapo.cli.console import print_json, print_table, stderr
+
+    asked = load_grid(grid)
+    folder = output or Path("bench") / grid.stem
+    if dry_run:
+        wanted = specs(asked)
+        stored = sum(Store(folder).row(spec) is not None for spec in wanted)
+        counts = {"runs": len(wanted), "stored": stored, "tuned_first": asked.tune is not None}
+        if format is Format.json:
+            print_json(counts)
+        else:
+            print_table(["", ""], [[name.replace("_", " "), value] for name, value in counts.items()])
+        return
+    result = bench(
+        asked,
+        folder,
+        engine=engine,
+        workers=workers,
+        command=f"gammapo bench {grid} -o {folder}",
+        watch=lambda at: stderr.print(_line(at), soft_wrap=True),
+    )
+    for failure in result.failures:
+        stderr.print(f"failed: {failure}", soft_wrap=True)
+    stderr.print(
+        f"{result.ran} runs made, {len(result.rows)} in all; report: {folder / 'report.html'}", soft_wrap=True
+    )
+    if format is Format.json:
+        print_json({"folder": str(folder), "cells": result.cells, "summaries": result.summaries})
+    else:
+        head = ["world", "noise", "rate", "loss", "seeds", "gold", "95 %", "vs baseline", "p (Holm)"]
+        print_table(head, [_cells(cell) for cell in result.cells])
+    if result.failures:
+        raise typer.Exit(1)
+
+
+def _line(at) -> str:
+    left = "" if at.seconds_left is None else f", about {max(0, round(at.seconds_left))} s left"
+    return f"{at.stage}: {at.done} of {at.total} runs, {at.failed} failed{left}"
+
+
+def _cells(cell: dict) -> list[str]:
+    ends, gap, p = cell["gold_ci95"], cell["difference"], cell["p_holm"]
+    return [
+        cell["world"],
+        cell["noise"],
+        f"{cell['rate']:g}",
+        cell["loss"],
+        str(cell["seeds"]),
+        f"{cell['gold_reward']:.3f}",
+        "" if ends is None else f"{ends[0]:.3f} to {ends[1]:.3f}",
+        "" if gap is None else f"{gap:+.3f}",
+        "" if p is None else f"{p:.2g}",
+    ]
