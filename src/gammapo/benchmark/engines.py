@@ -62,8 +62,8 @@ def _local(waiting: list[Spec], work: Work, workers: int) -> Iterator[Outcome]:
             try:
                 while waiting or under_way:
                     while waiting and len(under_way) < workers:
-                        spec = waiting.pop(0)
-                        under_way[pool.submit(_attempt, work, spec)] = spec
+                        under_way[pool.submit(_attempt, work, waiting[0])] = waiting[0]
+                        del waiting[0]  # only now: a broken pool refuses to take it
                     done, _ = wait(under_way, return_when=FIRST_COMPLETED)
                     for future in done:
                         outcome = future.result()

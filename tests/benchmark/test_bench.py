@@ -1,0 +1,124 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from gammapo.benchmark.bench import RESULTS, STATISTICS, TUNED, bench
+from gammapo.benchmark.grid import parse_grid
+
+
+def cell(result, loss, rate):
+    (found,) = [one for one in result.cells if one["loss"] == loss and one["rate"] == rate]
+    return found
+
+
+def test_the_benchmark_tells_good_losses_from_bad_and_finds_a_sabotaged_one(small_grid, plugins, tmp_path):
+    """A loss of reversed sign must end below the base on clean labels and be told from SimPO; SimPO must
+    gain on clean labels, and lose much of that gain when 40 % of labels are flipped."""
+    small_grid["losses"] = {"simpo": {}, "sabotaged": {"loss": "own_losses:SPEC"}}
+    result = bench(parse_grid(small_grid), tmp_path / "out")
+    clean, noisy = cell(result, "simpo", 0.0), cell(result, "simpo", 0.4)
+    bad = cell(result, "sabotaged", 0.0)
+    assert clean["gold_reward"] > clean["base_gold"] + 0.05
+    assert bad["gold_reward"] < bad["base_gold"] - 0.05
+    assert bad["difference_ci95"][1] < 0
+    assert bad["p_holm"] < 0.01
+    assert noisy["gold_ci95"][1] < clean["gold_ci95"][0]
+    assert noisy["flip_auroc"] > 0.55
+    assert clean["flip_auroc"] is None
+
+
+def test_a_noise_kind_of_ones_own_works_in_the_grid(small_grid, plugins, tmp_path):
+    """Flips of the clearest pairs hurt more than as many flips anywhere."""
+    small_grid["noise"] = [
+        {"kind": "symmetric", "rates": [0.3]},
+        {"kind": "own_noise:every_clear_pair", "rates": [0.3]},
+    ]
+    small_grid["seeds"] = 2
+    result = bench(parse_grid(small_grid), tmp_path / "out")
+    means = {one["noise"]: one["gold_reward"] for one in result.cells}
+    assert means["own_noise:every_clear_pair"] < means["symmetric"] - 0.03
+
+
+@pytest.mark.slow
+def test_a_failing_loss_and_a_dying_process_leave_the_other_runs_alone(small_grid, plugins, tmp_path):
+    small_grid["losses"] = {
+        "deadly": {"loss": "own_losses:DEADLY"},
+        "simpo": {},
+        "broken": {"loss": "own_losses:BROKEN"},
+    }
+    small_grid |= {"seeds": 1, "workers": 2}
+    result = bench(parse_grid(small_grid), tmp_path / "out")
+    assert {row["loss"] for row in result.rows} == {"simpo"}
+    assert len(result.rows) == 2
+    errors = {failure["loss"]: failure["error"] for failure in result.failures}
+    assert "this loss cannot be computed" in errors["broken"]
+    assert "died" in errors["deadly"]
+    assert len(result.failures) == 4
+    assert len(json.loads((tmp_path / "out" / STATISTICS).read_text())["failures"]) == 4
+
+
+def test_stored_runs_are_not_run_again_and_more_seeds_only_add_theirs(small_grid, tmp_path):
+    first = bench(parse_grid({**small_grid, "seeds": 1}), tmp_path / "out")
+    again = bench(parse_grid({**small_grid, "seeds": 1}), tmp_path / "out")
+    more = bench(parse_grid({**small_grid, "seeds": 2}), tmp_path / "out")
+    assert (first.ran, again.ran, more.ran) == (2, 0, 2)
+    assert again.rows == first.rows
+    assert len((tmp_path / "out" / RESULTS).read_text().splitlines()) == 4
+    assert "gammapo bench" in (tmp_path / "out" / "report.md").read_text()
+    assert (tmp_path / "out" / "report.html").read_text().startswith("<!doctype html>")
+
+
+def test_every_loss_gets_the_same_tuning_budget_and_its_best_setting_is_used(small_grid, tmp_path):
+    """Learning rates far apart: 1e-5 cannot move the table, 0.1 can, so 0.1 must be found and used."""
+    small_grid["losses"] = {"simpo": {}, "dpo": {}}
+    small_grid["seeds"] = 1
+    small_grid["tune"] = {
+        "seed": 77,
+        "learning_rates": [1e-5, 0.1],
+        "knobs": {"simpo": {"beta": [0.01, 2.0]}},
+        "budget": 2,
+    }
+    result = bench(parse_grid(small_grid), tmp_path / "out")
+    tuned = json.loads((tmp_path / "out" / TUNED).read_text())
+    assert tuned["simpo"]["training"]["learning_rate"] == tuned["dpo"]["training"]["learning_rate"] == 0.1
+    assert [len(tuned[loss]["trials"]) for loss in ("simpo", "dpo")] == [4, 2]
+    best = max(trial["gold_reward"] for trial in tuned["simpo"]["trials"])
+    assert tuned["simpo"]["gold_reward"] == best
+    assert all(row["learning_rate"] == 0.1 for row in result.rows)
+    assert all(row["seed"] != 77 for row in result.rows)
+
+
+def test_a_killed_grid_goes_on_where_it_stood(small_grid, tmp_path):
+    small_grid["seeds"] = 40
+    grid, out = tmp_path / "grid.yaml", tmp_path / "out"
+    grid.write_text(yaml.safe_dump(small_grid))
+    code = (
+        "import sys; from gammapo.benchmark import bench, grid\n"
+        "if __name__ == '__main__': bench.bench(grid.load_grid(sys.argv[1]), sys.argv[2])"
+    )
+    script = tmp_path / "start.py"
+    script.write_text(code)
+    process = subprocess.Popen([sys.executable, str(script), str(grid), str(out)], env={**os.environ})
+    deadline = time.monotonic() + 120
+    while len(list(out.glob("runs/*.json"))) < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = stored(out)
+    assert 3 <= len(done) < 80, "the kill must fall in the middle of the grid"
+    small_grid["seeds"] = 6
+    result = bench(parse_grid(small_grid), out)
+    assert result.ran == 12 - len([row for row in done if row["seed"] < 6])
+    assert len(result.rows) == 12
+    assert not list(out.glob("runs/.*"))
+
+
+def stored(out: Path) -> list[dict]:
+    return [json.loads(path.read_text())["row"] for path in out.glob("runs/*.json")]

@@ -1,0 +1,69 @@
+import pytest
+
+from gammapo.benchmark.grid import key_of, load_grid, parse_grid, specs
+from gammapo.errors import InputError
+
+RAW = {
+    "worlds": [{"name": "softmax", "correlation": 0.6}],
+    "losses": {"simpo": {}, "wide": {"loss": "simpo", "beta": 10, "learning_rate": 0.5}},
+    "noise": [{"kind": "symmetric", "rates": [0, 0.2]}, {"kind": "confident", "rates": [0.4]}],
+    "seeds": [3, 5],
+}
+
+
+def test_runs_are_the_product_seed_by_seed_with_one_clean_condition():
+    found = specs(parse_grid(RAW))
+    assert len(found) == 2 * 3 * 2
+    assert [spec["seed"] for spec in found] == [3] * 6 + [5] * 6
+    assert {(spec["noise"]["kind"], spec["noise"]["rate"]) for spec in found} == {
+        ("clean", 0.0),
+        ("symmetric", 0.2),
+        ("confident", 0.4),
+    }
+    wide = [spec for spec in found if spec["loss"]["as"] == "wide"]
+    assert all(spec["loss"]["options"] == {"beta": 10} for spec in wide)
+    assert all(spec["training"]["learning_rate"] == 0.5 for spec in wide)
+
+
+def test_the_key_knows_what_decides_a_run_and_not_its_names():
+    first, *_ = specs(parse_grid(RAW))
+    renamed = {**first, "loss": {**first["loss"], "as": "another"}, "world": {**first["world"], "as": "w"}}
+    assert key_of(renamed) == key_of(first)
+    for change in ({"seed": 4}, {"pairs": 10}, {"code": "0"}, {"scores": "gold"}):
+        assert key_of({**first, **change}) != key_of(first)
+
+
+def test_tuned_values_override_the_grid():
+    tuned = {"simpo": {"training": {"learning_rate": 0.7, "epochs": 2}, "options": {"beta": 5.0}}}
+    found = [spec for spec in specs(parse_grid(RAW), tuned) if spec["loss"]["as"] == "simpo"]
+    assert all(spec["training"]["epochs"] == 2 and spec["loss"]["options"] == {"beta": 5.0} for spec in found)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"sedes": 3}, ["sedes", "seeds"]),
+        ({"losses": {"simop": {}}}, ["simop", "simpo"]),
+        ({"losses": {"simpo": {"betta": 1}}}, ["betta", "beta"]),
+        ({"noise": [{"kind": "symmetrical", "rates": [0.1]}]}, ["symmetrical", "symmetric"]),
+        ({"noise": [{"kind": "symmetric", "rates": [1.4]}]}, ["rates", "0 to 1"]),
+        ({"noise": [{"kind": "symmetric", "rates": [0.1], "options": {"x": 1}}]}, ["no option 'x'"]),
+        ({"worlds": [{"name": "tinny"}]}, ["tinny", "tiny"]),
+        ({"worlds": [{"name": "softmax"}, {"name": "softmax"}]}, ["one name"]),
+        ({"seeds": []}, ["seeds"]),
+        ({"tune": {"seed": 5, "learning_rates": [1e-3]}}, ["tune.seed"]),
+        ({"tune": {"learning_rates": [1e-3], "knobs": {"simpo": {"bet": [1]}}}}, ["bet", "beta"]),
+    ],
+)
+def test_bad_grids_are_refused_with_the_nearest_name(change, words):
+    with pytest.raises(InputError) as error:
+        parse_grid({**RAW, **change}, file="grid.yaml")
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_broken_yaml_names_file_and_line(tmp_path):
+    path = tmp_path / "grid.yaml"
+    path.write_text("seeds: 3\nlosses: {simpo: {]\n")
+    with pytest.raises(InputError, match=r"grid\.yaml:2"):
+        load_grid(path)
