@@ -13,7 +13,12 @@ from tests.training.test_run import metrics, weights
 
 from gammapo.training import parse_recipe, train
 
-CODE = "import sys; from gammapo.training import load_recipe, train; train(load_recipe(sys.argv[1]))"
+CODE = """
+import os, sys
+from gammapo.training import load_recipe, train
+train(load_recipe(sys.argv[1]))
+os._exit(0)  # taking gloo's threads apart can wait for a rank that has gone
+"""
 
 
 def free_port() -> int:

@@ -32,6 +32,7 @@ def command(
         return
     with progress("training") as bar:
         result = train(checked, on_step=bar, say=stderr.print)
+    _leave_group()
     if int(os.environ.get("RANK", "0")) > 0:
         return  # one process speaks for all
     summary = {
@@ -49,6 +50,15 @@ def command(
     rows = [(key, f"{result.metrics[key]:.4f}") for key in shown if key in result.metrics]
     print_table(["last step", ""], rows)
     print(f"{result.steps} steps in {result.seconds:.0f} s; model in {result.model}")
+
+
+def _leave_group() -> None:
+    """End a distributed run together: ranks that go one by one can leave the last one waiting."""
+    import torch.distributed as dist
+
+    if dist.is_available() and dist.is_initialized():
+        dist.barrier()
+        dist.destroy_process_group()
 
 
 def _plan(recipe: Any, format: Format, gpus: int, engine: str, gpu_memory: float, gpu_tflops: float) -> None:
