@@ -3,6 +3,8 @@ import importlib.util
 import pytest
 
 from gammapo.benchmark.engines import outcomes
+from gammapo.benchmark.experiment import run
+from gammapo.benchmark.grid import parse_grid, specs
 from gammapo.errors import InputError, MissingExtraError
 
 
@@ -23,9 +25,18 @@ def test_ray_is_named_where_it_is_missing():
 
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed")
-def test_a_real_local_ray_cluster_gives_the_same_outcomes():
-    import math
+def test_a_real_local_ray_cluster_gives_the_same_rows_and_isolates_a_failure(small_grid):
+    import ray
 
-    specs = [{"number": number} for number in range(4)]
-    work = math.prod  # an importable function that fails on a mapping's text keys
-    assert all(one.error for one in outcomes(specs, work, workers=1, engine="ray"))
+    wanted = specs(parse_grid({**small_grid, "seeds": 1}))
+    bad = {**wanted[0], "loss": {"name": "no_such_loss", "options": {}, "as": "bad"}}
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        remote = list(outcomes([*wanted, bad], run, workers=2, engine="ray"))
+    finally:
+        ray.shutdown()
+    assert len(remote) == 3
+    (failed,) = [one for one in remote if one.error]
+    assert "no_such_loss" in str(failed.error)
+    rows = {one.row["rate"]: one.row["gold_reward"] for one in remote if one.row}
+    assert rows == {spec["noise"]["rate"]: run(spec)["gold_reward"] for spec in wanted}
