@@ -71,7 +71,7 @@ def test_simpo_falls_below_itself_under_flips(tmp_path):
         "losses": {"simpo": {}},
         "noise": [{"kind": "symmetric", "rates": [0.4]}],
         "seeds": 3,
-        "training": {"pairs": 3000, "learning_rate": 1e-3},
+        "training": {"pairs": 3000, "learning_rate": 3e-4},
         "workers": 1,
     }
     result = bench(parse_grid(grid), tmp_path / "out")
