@@ -141,7 +141,9 @@ def _largest(plans: list[StepPlan], prepared: Prepared) -> tuple[int, int, int]:
 
 
 def _checkpointing(prepared: Prepared) -> bool:
-    return bool((prepared.recipe.training.model_extra or {}).get("gradient_checkpointing", False))
+    given = prepared.recipe.training.model_extra or {}
+    # transformers 5 renamed the option and still takes the old name
+    return bool(given.get("activation_checkpointing") or given.get("gradient_checkpointing"))
 
 
 def _warnings(prepared: Prepared, steps: int, tokens: int) -> list[str]:
