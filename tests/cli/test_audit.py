@@ -1,7 +1,6 @@
 """`gammapo audit`: a table, JSON, a page and a cleaned file."""
 
 import json
-import sys
 
 import numpy as np
 import pyarrow as pa
@@ -9,23 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from gammapo import noise
-from gammapo.cli import app
 from gammapo.data import load_pairs
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
-    def invoke(*arguments):
-        monkeypatch.setattr(sys, "argv", ["gammapo", "audit", *map(str, arguments)])
-        code = 0
-        try:
-            app.main()
-        except SystemExit as exit_:
-            code = exit_.code or 0
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return invoke
+def run(run):
+    return lambda *arguments: run("audit", *arguments)
 
 
 @pytest.fixture

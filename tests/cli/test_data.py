@@ -1,26 +1,13 @@
 """`gammapo data describe`: a table, one JSON object, exit 2 with the place of a fault."""
 
 import json
-import sys
 
 import pytest
 
-from gammapo.cli import app
-
 
 @pytest.fixture
-def run(monkeypatch, capsys):
-    def invoke(*arguments):
-        monkeypatch.setattr(sys, "argv", ["gammapo", "data", "describe", *map(str, arguments)])
-        code = 0
-        try:
-            app.main()
-        except SystemExit as exit_:
-            code = exit_.code or 0
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return invoke
+def run(run):
+    return lambda *arguments: run("data", "describe", *arguments)
 
 
 @pytest.fixture

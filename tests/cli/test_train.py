@@ -6,8 +6,6 @@ import random
 import pytest
 import yaml
 
-from gammapo.cli import app as cli
-
 
 @pytest.fixture
 def recipe(tmp_path, tiny_model_dir):
@@ -34,20 +32,8 @@ def recipe(tmp_path, tiny_model_dir):
     return path
 
 
-def run(monkeypatch, capsys, *arguments):
-    """(exit code, stdout, stderr) of the real entry point."""
-    monkeypatch.setattr("sys.argv", ["gammapo", *map(str, arguments)])
-    try:
-        cli.main()
-        code = 0
-    except SystemExit as stop:
-        code = stop.code or 0
-    out, err = capsys.readouterr()
-    return code, out, err
-
-
-def test_json_result_on_stdout_and_progress_on_stderr(recipe, monkeypatch, capsys, tmp_path):
-    code, out, err = run(monkeypatch, capsys, "train", recipe, "--format", "json")
+def test_json_result_on_stdout_and_progress_on_stderr(recipe, run, tmp_path):
+    code, out, err = run("train", recipe, "--format", "json")
     assert code == 0, err
     result = json.loads(out)
     assert result["steps"] == 2
@@ -74,9 +60,9 @@ def row(path, number, **changes):
     ],
     ids=["missing", "null", "number", "empty", "equal"],
 )
-def test_bad_rows_exit_2_and_are_named(recipe, monkeypatch, capsys, tmp_path, changes, words):
+def test_bad_rows_exit_2_and_are_named(recipe, run, tmp_path, changes, words):
     row(tmp_path / "pairs.jsonl", 3, **changes)
-    code, out, err = run(monkeypatch, capsys, "train", recipe)
+    code, out, err = run("train", recipe)
     assert code == 2
     assert out == ""
     assert "Traceback" not in err
@@ -86,11 +72,9 @@ def test_bad_rows_exit_2_and_are_named(recipe, monkeypatch, capsys, tmp_path, ch
 
 
 @pytest.mark.parametrize("changes", [{"chosen": None}, {"rejected": " "}, {"chosen": "x", "rejected": "x"}])
-def test_bad_rows_are_dropped_and_counted_where_the_recipe_says_so(
-    recipe, monkeypatch, capsys, tmp_path, changes
-):
+def test_bad_rows_are_dropped_and_counted_where_the_recipe_says_so(recipe, run, tmp_path, changes):
     row(tmp_path / "pairs.jsonl", 3, **changes)
-    code, _, err = run(monkeypatch, capsys, "train", recipe, "data.on_bad=drop")
+    code, _, err = run("train", recipe, "data.on_bad=drop")
     assert code == 0, err
     assert "11 of 12 rows" in err
     assert "dropped 1" in err
@@ -107,31 +91,31 @@ def test_bad_rows_are_dropped_and_counted_where_the_recipe_says_so(
         ("noise.kind=symetric noise.rate=0.2", ["'symmetric'"]),
     ],
 )
-def test_bad_recipes_exit_2_and_name_the_mend(recipe, monkeypatch, capsys, override, words):
-    code, out, err = run(monkeypatch, capsys, "train", recipe, *override.split())
+def test_bad_recipes_exit_2_and_name_the_mend(recipe, run, override, words):
+    code, out, err = run("train", recipe, *override.split())
     assert code == 2
     assert out == ""
     for word in words:
         assert word in err, err
 
 
-def test_a_folder_that_is_no_model(recipe, monkeypatch, capsys, tmp_path):
+def test_a_folder_that_is_no_model(recipe, run, tmp_path):
     (tmp_path / "empty").mkdir()
-    code, _, err = run(monkeypatch, capsys, "train", recipe, f"model.path={tmp_path / 'empty'}")
+    code, _, err = run("train", recipe, f"model.path={tmp_path / 'empty'}")
     assert code == 2
     assert "the folder is no model" in err
 
 
-def test_another_runs_folder(recipe, monkeypatch, capsys, tmp_path):
-    assert run(monkeypatch, capsys, "train", recipe)[0] == 0
-    code, _, err = run(monkeypatch, capsys, "train", recipe, "loss.beta=3")
+def test_another_runs_folder(recipe, run, tmp_path):
+    assert run("train", recipe)[0] == 0
+    code, _, err = run("train", recipe, "loss.beta=3")
     assert code == 2
     assert "loss.beta" in err
 
 
-def test_unknown_verb_and_version(monkeypatch, capsys):
-    assert run(monkeypatch, capsys, "trian")[0] == 2
-    code, out, _ = run(monkeypatch, capsys, "--version")
+def test_unknown_verb_and_version(run):
+    assert run("trian")[0] == 2
+    code, out, _ = run("--version")
     assert code == 0
     assert out.startswith("gammapo 0.")
 

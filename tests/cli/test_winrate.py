@@ -19,20 +19,6 @@ ROWS = [
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
-    """Run the real entry point; gives exit code, stdout and stderr."""
-
-    def call(*arguments):
-        monkeypatch.setattr("sys.argv", ["gammapo", *map(str, arguments)])
-        with pytest.raises(SystemExit) as done:
-            cli.main()
-        streams = capsys.readouterr()
-        return done.value.code or 0, streams.out, streams.err
-
-    return call
-
-
-@pytest.fixture
 def file(tmp_path):
     path = tmp_path / "annotations.json"
     path.write_text(json.dumps(ROWS))
