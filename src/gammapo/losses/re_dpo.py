@@ -10,45 +10,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-
-from gammapo.losses import reliability
-from gammapo.losses.parts import BetaOptions, log_loss, log_ratios, result
-from gammapo.losses.spec import LossSpec, State, option, require
+from gammapo.losses.parts import BetaOptions, log_ratios
+from gammapo.losses.reliability import REDESCENDS, ReliabilityOptions, initial_state, reliability_loss
+from gammapo.losses.spec import LossSpec, State
 from gammapo.types import LossOutput, PairLogps
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReDPOOptions(BetaOptions):
-    eta: float = option(
-        0.9, "rate of right labels at the start", unit="probability", source="arXiv:2509.24159"
-    )
-    ema: float = option(0.1, "how fast that rate follows the posterior, per step", source="arXiv:2509.24159")
-
+class ReDPOOptions(ReliabilityOptions, BetaOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(0.5 < self.eta < 1, "eta", self.eta, "0.5 < eta < 1")
-        require(0 <= self.ema <= 1, "ema", self.ema, "0 ≤ ema ≤ 1")
-
-
-def initial_state(options: ReDPOOptions) -> State:
-    return {"eta": torch.tensor(options.eta)}
+        self.check_rates()
 
 
 def re_dpo(logps: PairLogps, options: ReDPOOptions, state: State) -> LossOutput:
     """RE-DPO's loss of B pairs; see the module docstring for the formula."""
     chosen, rejected = log_ratios(logps)
-    margin = 0.0
-    z = options.beta * (chosen - rejected) - margin
-    w = reliability.posterior(z, state["eta"])
-    return result(
-        w * log_loss(z) + (1 - w) * log_loss(-z),
-        (options.beta * chosen, options.beta * rejected),
-        margins=margin,
-        weights=(-z).sigmoid() - (1 - w),
-        clarity=w,
-        state={"eta": reliability.following(state["eta"], w, options.ema)},
-    )
+    return reliability_loss((options.beta * chosen, options.beta * rejected), 0.0, options, state)
 
 
 SPEC = LossSpec(
@@ -62,8 +40,5 @@ SPEC = LossSpec(
     couples=True,
     initial_state=initial_state,
     limits="η → 1 is dpo",
-    notes=(
-        "Redescends to 0: the weight is w − σ(z), so a pair that contradicts the model strongly is left "
-        "alone, and none is learnt the other way while η > ½. A wrong early belief confirms itself."
-    ),
+    notes=REDESCENDS,
 )

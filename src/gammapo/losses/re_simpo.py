@@ -10,45 +10,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-
-from gammapo.losses import reliability
-from gammapo.losses.parts import log_loss, per_token, result
-from gammapo.losses.spec import LossSpec, State, option, require
+from gammapo.losses.parts import per_token
+from gammapo.losses.reliability import REDESCENDS, ReliabilityOptions, initial_state, reliability_loss
+from gammapo.losses.spec import LossSpec, State
 from gammapo.losses.target_margin import TargetMarginOptions
 from gammapo.types import LossOutput, PairLogps
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReSimPOOptions(TargetMarginOptions):
-    eta: float = option(
-        0.9, "rate of right labels at the start", unit="probability", source="arXiv:2509.24159"
-    )
-    ema: float = option(0.1, "how fast that rate follows the posterior, per step", source="arXiv:2509.24159")
-
+class ReSimPOOptions(ReliabilityOptions, TargetMarginOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(0.5 < self.eta < 1, "eta", self.eta, "0.5 < eta < 1")
-        require(0 <= self.ema <= 1, "ema", self.ema, "0 ≤ ema ≤ 1")
-
-
-def initial_state(options: ReSimPOOptions) -> State:
-    return {"eta": torch.tensor(options.eta)}
+        self.check_rates()
 
 
 def re_simpo(logps: PairLogps, options: ReSimPOOptions, state: State) -> LossOutput:
     """RE-SimPO's loss of B pairs; see the module docstring for the formula."""
     chosen, rejected = per_token(logps)
-    margin = options.target_margin
-    z = options.beta * (chosen - rejected) - margin
-    w = reliability.posterior(z, state["eta"])
-    return result(
-        w * log_loss(z) + (1 - w) * log_loss(-z),
-        (options.beta * chosen, options.beta * rejected),
-        margins=margin,
-        weights=(-z).sigmoid() - (1 - w),
-        clarity=w,
-        state={"eta": reliability.following(state["eta"], w, options.ema)},
+    return reliability_loss(
+        (options.beta * chosen, options.beta * rejected), options.target_margin, options, state
     )
 
 
@@ -63,8 +43,5 @@ SPEC = LossSpec(
     couples=True,
     initial_state=initial_state,
     limits="η → 1 is simpo",
-    notes=(
-        "Redescends to 0: the weight is w − σ(z), so a pair that contradicts the model strongly is left "
-        "alone, and none is learnt the other way while η > ½. A wrong early belief confirms itself."
-    ),
+    notes=REDESCENDS,
 )

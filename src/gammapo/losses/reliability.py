@@ -1,10 +1,59 @@
-"""The posterior that a label is right, from the model's belief and a running rate of right labels (RE-PO)."""
+"""What RE-DPO and RE-SimPO share: the posterior that a label is right, and the running rate of right labels.
+
+    L = w ℓ(z) + (1−w) ℓ(−z),   w = ηp / (ηp + (1−η)(1−p)),   p = σ(z)
+
+Source: arXiv:2509.24159, with one annotator. w carries no gradient; η follows the step's mean of w.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import torch
 from torch import Tensor
 
+from gammapo.losses.parts import log_loss, result
+from gammapo.losses.spec import State, option, require
+from gammapo.types import LossOutput
+
 LEAST = 1e-4  # the rate is held this far from 0 and 1, where it could never move again
+REDESCENDS = (
+    "Redescends to 0: the weight is w − σ(z), so a pair that contradicts the model strongly is left "
+    "alone, and none is learnt the other way while η > ½. A wrong early belief confirms itself."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReliabilityOptions:
+    eta: float = option(
+        0.9, "rate of right labels at the start", unit="probability", source="arXiv:2509.24159"
+    )
+    ema: float = option(0.1, "how fast that rate follows the posterior, per step", source="arXiv:2509.24159")
+
+    def check_rates(self) -> None:
+        """Raise InputError for a rate outside its range."""
+        require(0.5 < self.eta < 1, "eta", self.eta, "0.5 < eta < 1")
+        require(0 <= self.ema <= 1, "ema", self.ema, "0 ≤ ema ≤ 1")
+
+
+def initial_state(options: ReliabilityOptions) -> State:
+    return {"eta": torch.tensor(options.eta)}
+
+
+def reliability_loss(
+    rewards: tuple[Tensor, Tensor], margin: float, options: ReliabilityOptions, state: State
+) -> LossOutput:
+    """The loss of B pairs from the rewards (chosen, rejected), each (B,), and a margin in their unit."""
+    z = rewards[0] - rewards[1] - margin
+    w = posterior(z, state["eta"])
+    return result(
+        w * log_loss(z) + (1 - w) * log_loss(-z),
+        rewards,
+        margins=margin,
+        weights=(-z).sigmoid() - (1 - w),
+        clarity=w,
+        state={"eta": following(state["eta"], w, options.ema)},
+    )
 
 
 def posterior(z: Tensor, eta: Tensor) -> Tensor:
