@@ -51,7 +51,7 @@ def test_tuned_values_override_the_grid():
         ({"worlds": [{"name": "tinny"}]}, ["tinny", "tiny"]),
         ({"worlds": [{"name": "softmax"}, {"name": "softmax"}]}, ["one name"]),
         ({"seeds": []}, ["seeds"]),
-        ({"tune": {"seed": 5, "learning_rates": [1e-3]}}, ["tune.seed"]),
+        ({"tune": {"seeds": [1000, 5], "learning_rates": [1e-3]}}, ["tune.seeds", "[5]"]),
         ({"tune": {"learning_rates": [1e-3], "knobs": {"simpo": {"bet": [1]}}}}, ["bet", "beta"]),
     ],
 )

@@ -45,8 +45,9 @@ def make(kind, load, tokenizer, out, rows=ROWS, **settings):
     return trainer(model=load(), args=args, train_dataset=Dataset.from_list(rows), processing_class=tokenizer)
 
 
-@pytest.mark.parametrize("kind", ["cpo", "dpo"])
-@pytest.mark.parametrize("loss", ["gammapo", "gamma_simpo"])
+@pytest.mark.parametrize(
+    ("kind", "loss"), [("cpo", "gamma_simpo"), ("dpo", "gamma_simpo"), ("dpo", "gammapo")]
+)
 def test_trains_and_names_every_pair(kind, loss, load, tiny_tokenizer, tmp_path):
     trainer = make(kind, load, tiny_tokenizer, tmp_path, loss_type=loss, loss_options={"beta": 2})
     before = {name: weight.clone() for name, weight in trainer.model.named_parameters()}

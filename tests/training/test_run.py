@@ -157,7 +157,6 @@ def test_scores_wanted_but_missing(recipe_dict, pair_file):
 
 def test_a_scheduled_loss_learns_the_length_of_the_run(recipe_dict):
     result = train(parse_recipe(recipe_dict | {"loss": {"name": "gammapo", "beta": 2, "guard": 0}}))
-    assert "total_steps = 10" in json.loads((result.folder / "run.json").read_text())["objective"]
-    assert "fresh = 0.5" in json.loads((result.folder / "run.json").read_text())["objective"]
+    assert "fresh_steps = 5" in json.loads((result.folder / "run.json").read_text())["objective"]
     ledger = pq.read_table(result.folder / "ledger.parquet").to_pandas()
     assert ledger["clarity"].between(0, 1).all()

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from gammapo import losses, noise
 from gammapo.benchmark import world as worlds
 from gammapo.benchmark.fit import FitSettings, fit
-from gammapo.benchmark.world import World
-from gammapo.types import PreferencePair
+from gammapo.benchmark.world import Measured, World
+from gammapo.types import PreferencePair, TokenizedPair
 
 Spec = Mapping[str, Any]
 Row = dict[str, Any]
+DATA = ("noise", "seed", "pairs", "scores")  # what decides a run's pairs, besides the world
 NO_SCORES, OUTSIDE, GOLD = "none", "external", "gold"
 
 
@@ -43,13 +44,14 @@ def run(spec: Spec) -> Row:
 
     torch.set_num_threads(1)  # a run is one core's work; the pool has as many runs as cores
     begun = time.perf_counter()
-    world = _world(spec["world"]["name"], json.dumps(spec["world"]["options"], sort_keys=True))
+    place = (spec["world"]["name"], json.dumps(spec["world"]["options"], sort_keys=True))
+    world = _world(*place)
     loss = losses.create(spec["loss"]["name"], **spec["loss"]["options"])
     settings, seed = FitSettings(**spec["training"]), spec["seed"]
-    pairs, flipped = labelled(world, spec)
+    pairs, flipped = _encoded(*place, json.dumps({key: spec[key] for key in DATA}, sort_keys=True))
     policy = world.base()
-    trace = fit(world, policy, world.encode(pairs), loss, settings, seed)
-    after, before = world.measure(policy, seed), world.measure(world.base(), seed)
+    trace = fit(world, policy, pairs, loss, settings, seed)
+    after, before = world.measure(policy, seed), _base_measured(*place, seed)
     return {
         "world": spec["world"]["as"],
         "loss": spec["loss"]["as"],
@@ -98,6 +100,20 @@ def auroc(suspicion: NDArray[np.float64], positive: Sequence[bool] | NDArray[np.
         return None
     ranks = rankdata(suspicion)
     return float((ranks[marked].sum() - hits * (hits + 1) / 2) / (hits * rest))
+
+
+@functools.lru_cache(maxsize=8)
+def _encoded(name: str, options: str, data: str) -> tuple[list[TokenizedPair], NDArray[np.bool_]]:
+    """The pairs of a run and which were flipped; all losses share them, and the grid runs losses in a row."""
+    world = _world(name, options)
+    pairs, flipped = labelled(world, json.loads(data))
+    return world.encode(pairs), flipped
+
+
+@functools.lru_cache(maxsize=4)
+def _base_measured(name: str, options: str, seed: int) -> Measured:
+    world = _world(name, options)
+    return world.measure(world.base(), seed)
 
 
 @functools.lru_cache(maxsize=4)

@@ -78,7 +78,7 @@ def fit(
         for epoch in range(settings.epochs)
     ]
     steps = [plan.pairs for epoch in plans for plan in epoch]
-    loss = loss.planned(len(steps))
+    loss = loss.planned(len(steps), fresh_steps=len(plans[0]))
     machinery = Machinery(
         forward=lambda _, batch: world.logps(policy, batch),
         backward=lambda value: value.backward(),

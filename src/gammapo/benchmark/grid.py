@@ -8,7 +8,7 @@
     training: {pairs: 3000, learning_rate: 3.0e-4, epochs: 1, pairs_per_step: 64}
     scores: none                                       # none, external or gold: what losses may see
     workers: 2
-    tune: {seed: 1000, learning_rates: [1.0e-4, 3.0e-4], epochs: [1], knobs: {simpo: {beta: [2.5, 10]}}}
+    tune: {seeds: [1000, 1001], learning_rates: [1.0e-4, 3.0e-4], knobs: {simpo: {beta: [2.5, 10]}}}
 
 All losses of a world, noise, rate and seed share pairs, flips, order and held-out prompts.
 """
@@ -95,7 +95,7 @@ class Training(Strict):
 class Tune(Strict):
     """Every loss is tried at each learning rate and number of epochs, then `budget` settings of its own."""
 
-    seed: int = 1000
+    seeds: list[int] = Field([1000, 1001], min_length=1)  # none of them the grid's: no result comes from them
     learning_rates: list[float] = Field(min_length=1)
     epochs: list[int] = [1]
     knobs: dict[str, dict[str, list[Any]]] = {}
@@ -167,12 +167,12 @@ def _check(grid: Grid, file: str | Path | None) -> None:
         raise InputError("no seeds", file=file, field="seeds", expected="a count of at least 1, or a list")
     if grid.tune is None:
         return
-    if grid.tune.seed in grid.seed_list:
+    if shared := sorted(set(grid.tune.seeds) & set(grid.seed_list)):
         raise InputError(
-            f"{grid.tune.seed} is one of the grid's seeds",
+            f"{shared} are also the grid's seeds",
             file=file,
-            field="tune.seed",
-            expected="a seed that no result comes from",
+            field="tune.seeds",
+            expected="seeds that no result comes from",
         )
     for key, knobs in grid.tune.knobs.items():
         if key not in grid.losses:

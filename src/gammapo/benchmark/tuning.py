@@ -1,8 +1,8 @@
-"""The same tuning budget for every loss, on a seed that no result comes from.
+"""The same tuning budget for every loss, on seeds that no result comes from.
 
 First every learning rate with every number of epochs, at the loss's own defaults; then, at the best of these,
-up to `budget` settings of the loss's own options. What is maximised is the mean gold reward over all worlds
-and conditions, so that a loss gets one setting for all cells and none is tuned to a cell.
+up to `budget` settings of the loss's own options. What is maximised is the mean gold reward over all worlds,
+conditions and tuning seeds, so that a loss gets one setting for all cells and none is tuned to a cell.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ def tune(grid: Grid, execute: Execute) -> dict[str, dict[str, Any]]:
 
 
 def own_options(tune: Tune, key: str, given: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """At most `budget` combinations of a loss's knobs, drawn by the tuning seed and the loss's name."""
+    """At most `budget` combinations of a loss's knobs, drawn by the first tuning seed and the loss's name."""
     knobs = tune.knobs.get(key, {})
     if not knobs:
         return []
     every = [dict(zip(knobs, values, strict=True)) for values in itertools.product(*knobs.values())]
     new = [options for options in every if any(given.get(name) != value for name, value in options.items())]
-    random.Random(f"{tune.seed} {key}").shuffle(new)
+    random.Random(f"{tune.seeds[0]} {key}").shuffle(new)
     return new[: tune.budget]
 
 
@@ -63,14 +63,14 @@ def _try(grid: Grid, execute: Execute, settings: Mapping[str, Sequence[Setting]]
     """Every loss's settings with their scores, all in one batch."""
     assert grid.tune is not None
     wrong = conditions(grid.noise if grid.tune.noise is None else grid.tune.noise)
-    places = list(itertools.product(grid.tune.worlds or grid.worlds, wrong))
+    places = list(itertools.product(grid.tune.worlds or grid.worlds, wrong, grid.tune.seeds))
     asked = [(key, setting) for key, some in settings.items() for setting in some]
     wanted: list[Spec] = []
     usable = []
     for key, setting in asked:
         _check(grid, key, setting)
         usable.append((key, setting))
-        wanted += [run_spec(grid, world, key, noise, grid.tune.seed, setting) for world, noise in places]
+        wanted += [run_spec(grid, world, key, noise, seed, setting) for world, noise, seed in places]
     rows = execute(wanted)
     scored: dict[str, list[Setting]] = {key: [] for key in settings}
     for index, (key, setting) in enumerate(usable):

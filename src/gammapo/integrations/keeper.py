@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -47,10 +48,7 @@ class LossKeeper:
 
     def plan(self, calls: int, epochs: float) -> None:
         """Tell a loss with a schedule how many batches the run has; before the first batch."""
-        options = self.loss.options
-        if hasattr(options, "fresh") and options.fresh == 1.0 and epochs > 1:
-            self.loss = replace(self.loss, options=replace(options, fresh=1 / epochs))
-        self.loss = self.loss.planned(calls)
+        self.loss = self.loss.planned(calls, fresh_steps=math.ceil(calls / max(1.0, epochs)))
 
     def __call__(self, logps: PairLogps) -> LossOutput:
         """The loss of this batch over all ranks, with the state as it is; nothing is noted.

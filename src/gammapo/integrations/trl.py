@@ -1,8 +1,8 @@
 """TRL's CPOTrainer and DPOTrainer with our losses, margins and ledger; tested against TRL 1.16.
 
-    from gammapo.integrations.trl import CPOConfig, CPOTrainer
-    args = CPOConfig("out", loss_type="gammapo", loss_options={"beta": 10, "gamma_beta_ratio": 0.3})
-    trainer = CPOTrainer(model=model, args=args, train_dataset=dataset, processing_class=tokenizer)
+    from gammapo.integrations.trl import DPOConfig, DPOTrainer
+    args = DPOConfig("out", loss_type="gammapo", loss_options={"beta": 2.5, "gamma_beta_ratio": 1.0})
+    trainer = DPOTrainer(model=model, args=args, train_dataset=dataset, processing_class=tokenizer)
 
 CPO's trainer is for losses without a reference, DPO's for all. `loss_type` is any name that
 `gammapo losses` lists, or `module:attribute`. Everything else is TRL's: data, collation, truncation, engines.

@@ -97,14 +97,21 @@ class Loss:
         """The state before the first batch; empty for a stateless loss."""
         return {} if self.spec.initial_state is None else self.spec.initial_state(self.options)
 
-    def planned(self, total_steps: int) -> Loss:
+    def planned(self, total_steps: int, fresh_steps: int | None = None) -> Loss:
         """The loss for a run of so many optimiser steps; the trainer calls it once, before the first step.
 
-        Only losses with a schedule have the option `total_steps`; a value that the user gave is kept.
+        Args:
+            total_steps: for losses with a schedule.
+            fresh_steps: of these, the first ones, whose pairs are new to the model (one epoch); all, if None.
+
+        Only losses with such options take them; a value that the user gave is kept.
         """
-        if getattr(self.options, "total_steps", 0) is not None:
-            return self
-        return Loss(self.spec, replace(self.options, total_steps=total_steps))
+        known = {
+            "total_steps": total_steps,
+            "fresh_steps": min(total_steps, fresh_steps or total_steps),
+        }
+        missing = {name: value for name, value in known.items() if getattr(self.options, name, 0) is None}
+        return Loss(self.spec, replace(self.options, **missing)) if missing else self
 
     @property
     def objective(self) -> str:

@@ -74,13 +74,11 @@ def prepare(recipe: Recipe) -> Prepared:
 def _planned(loss: Loss, recipe: Recipe, pairs: int) -> Loss:
     """The loss with what only the run knows: its steps, and for how long pairs are new to the model."""
     settings = recipe.training
-    steps = math.ceil(settings.num_train_epochs * math.ceil(pairs / settings.pairs_per_step))
+    epoch = math.ceil(pairs / settings.pairs_per_step)
+    steps = math.ceil(settings.num_train_epochs * epoch)
     most = (settings.model_extra or {}).get("max_steps", -1)
     steps = most if most > 0 else steps
-    if hasattr(loss.options, "fresh") and "fresh" not in recipe.loss:
-        fresh = math.ceil(pairs / settings.pairs_per_step) / steps
-        loss = replace(loss, options=replace(loss.options, fresh=min(1.0, fresh)))
-    return loss.planned(steps)
+    return loss.planned(steps, fresh_steps=epoch)
 
 
 def _with_uniform_scores(pairs: list[TokenizedPair], loss: Loss, notes: list[str]) -> list[TokenizedPair]:
