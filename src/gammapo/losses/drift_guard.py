@@ -22,6 +22,6 @@ def drift(logps: PairLogps) -> Tensor:
     return -(chosen + rejected) / 2
 
 
-def drift_guard(logps: PairLogps, slack: float) -> Tensor:
+def drift_guard(logps: PairLogps, slack: float | Tensor) -> Tensor:
     """g (B,), the same whichever answer is labelled better."""
     return (drift(logps) - slack).relu().square()
