@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help venv demo test test-slow check format wheel clean
+.PHONY: help venv demo test test-slow check format figures wheel clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 12
@@ -40,6 +40,9 @@ check: venv  ## ruff, pyright and the import rules
 format: venv  ## let ruff format and mend what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+figures: venv  ## draw every picture of docs/ anew, from the results in benchmarks/results
+	for name in idea losses performance robustness; do $(BIN)/python docs/figures/$$name.py || exit 1; done
 
 wheel: venv  ## build the wheel into dist/
 	$(BIN)/python -m build --wheel

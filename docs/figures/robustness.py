@@ -1,0 +1,213 @@
+"""The pictures and tables of docs/robustness.md: python docs/figures/robustness.py
+
+Drawn from the rows in benchmarks/results/, whatever is in them. A table stands in the page between
+`<!-- table: NAME -->` and `<!-- end -->`, and is written anew.
+"""
+
+import json
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import altair as alt
+import vl_convert
+
+from gammapo import files
+from gammapo.evaluation import bootstrap_ci, holm, paired_difference
+
+HERE = Path(__file__).parent
+PAGE = HERE.parent / "robustness.md"
+RESULTS = HERE.parents[1] / "benchmarks" / "results"
+GRIDS = ("robust", "steep", "ablation", "kinds", "scores")
+OURS = "gammapo"
+COLOURS = {
+    "gammapo": "#0b6e8f",
+    "simpo": "#d1495b",
+    "gamma_simpo": "#e9a03b",
+    "anchored_simpo": "#6a4c93",
+    "dpo": "#5b8c5a",
+    "ropo": "#8a8a8a",
+    "re_simpo": "#b08968",
+}
+Golds = dict[int, float]  # seed → gold reward
+Table = dict[str, dict[str, Golds]]  # condition → loss → golds
+
+
+def rows_of(name: str) -> list[dict]:
+    return [json.loads(line) for line in (RESULTS / name / "results.jsonl").read_text().splitlines()]
+
+
+def table(name: str) -> Table:
+    """The golds of one grid; conditions differ by kind, rate and, if several, world."""
+    rows = rows_of(name)
+    many = len({row["world"] for row in rows}) > 1
+    found: Table = defaultdict(lambda: defaultdict(dict))
+    for row in rows:
+        what = f"{row['noise'].replace('_', ' ')} {100 * row['rate']:.0f} %" if row["rate"] else "clean"
+        condition = f"{row['world']}, {what}" if many else what
+        found[condition][row["loss"]][row["seed"]] = row["gold_reward"]
+    return found
+
+
+def base(name: str) -> dict[str, float]:
+    """World → mean gold reward of the base."""
+    golds = defaultdict(list)
+    for row in rows_of(name):
+        golds[row["world"]].append(row["base_gold"])
+    return {world: sum(values) / len(values) for world, values in golds.items()}
+
+
+def interval(golds: Golds) -> tuple[float, float, float]:
+    values = list(golds.values())
+    found = bootstrap_ci(values, n_bootstrap=2000, seed=0)
+    return sum(values) / len(values), found.low, found.high
+
+
+def against_ours(found: Table) -> dict[tuple[str, str], tuple[float, float, float, float]]:
+    """(condition, loss) → ours minus theirs, its interval, p by Holm over all of these."""
+    gaps = {}
+    for condition, losses in found.items():
+        ours = losses.get(OURS, {})
+        for loss, golds in losses.items():
+            shared = sorted(set(ours) & set(golds))
+            if loss != OURS and len(shared) > 1:
+                mine, theirs = ([side[seed] for seed in shared] for side in (ours, golds))
+                gaps[condition, loss] = paired_difference(mine, theirs, n_bootstrap=2000, seed=0)
+    corrected = holm([gap.p_value for gap in gaps.values()]) if gaps else []
+    return {
+        place: (gap.estimate, gap.low, gap.high, float(p))
+        for (place, gap), p in zip(gaps.items(), corrected, strict=True)
+    }
+
+
+def matrix(found: Table, reference: str) -> str:
+    """Losses by conditions: mean ± half the interval; what stands after it is the comparison with ours."""
+    gaps = against_ours(found)
+    losses = list(dict.fromkeys(loss for row in found.values() for loss in row))
+    losses.sort(key=lambda loss: -sum(interval(row[loss])[0] for row in found.values() if loss in row))
+    lines = [f"| {reference} | " + " | ".join(found) + " |", "|---|" + "---:|" * len(found)]
+    for loss in losses:
+        cells = []
+        for condition, row in found.items():
+            if loss not in row:
+                cells.append("–")
+                continue
+            mean, low, high = interval(row[loss])
+            text = f"{mean:.3f} ± {(high - low) / 2:.3f}"
+            gap = gaps.get((condition, loss))
+            if gap is not None and gap[3] < 0.05:
+                text += " ▼" if gap[0] > 0 else " ▲"
+            cells.append(text)
+        lines.append(f"| `{loss}` | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def differences(found: Table) -> str:
+    """Ours minus the strongest rival of each condition, by mean."""
+    gaps = against_ours(found)
+    lines = ["| condition | strongest rival | gammapo minus rival | p (Holm) |", "|---|---|---:|---:|"]
+    for condition, losses in found.items():
+        rivals = [loss for loss in losses if loss != OURS]
+        best = max(rivals, key=lambda loss: interval(losses[loss])[0])
+        gap, low, high, p = gaps[condition, best]
+        lines.append(f"| {condition} | `{best}` | {gap:+.3f} ({low:+.3f} to {high:+.3f}) | {p:.2g} |")
+    return "\n".join(lines)
+
+
+def curves(name: str) -> alt.HConcatChart:
+    rows, golds = rows_of(name), base(name)
+    panels = []
+    for world in dict.fromkeys(row["world"] for row in rows):
+        points = []
+        grouped = defaultdict(dict)
+        for row in rows:
+            if row["world"] == world:
+                grouped[row["loss"], row["rate"]][row["seed"]] = row["gold_reward"]
+        for (loss, rate), values in grouped.items():
+            mean, low, high = interval(values)
+            points.append({"loss": loss, "x": rate, "y": mean, "low": low, "high": high})
+        order = list(COLOURS)
+        colour = alt.Color(
+            "loss:N",
+            sort=order,
+            title=None,
+            scale=alt.Scale(domain=order, range=list(COLOURS.values())),
+            legend=alt.Legend(orient="right"),
+        )
+        x = alt.X("x:Q", title="share of flipped labels", axis=alt.Axis(grid=False, tickCount=3, format="%"))
+        y = alt.Y("y:Q", title="gold reward", scale=alt.Scale(zero=False), axis=alt.Axis(grid=False))
+        chart = alt.Chart(alt.Data(values=points), title=world, width=270, height=230)
+        rule = alt.Chart(alt.Data(values=[{"y": golds[world]}]))
+        panels.append(
+            alt.layer(
+                rule.mark_rule(strokeDash=[4, 4], color="#999999").encode(y="y:Q"),
+                chart.mark_area(opacity=0.13).encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=colour),
+                chart.mark_line(strokeWidth=2, point=True).encode(x=x, y=y, color=colour),
+            )
+        )
+    return alt.hconcat(*panels)
+
+
+def dots(found: Table, title: str) -> alt.HConcatChart:
+    """A panel a condition: each loss's mean with its interval."""
+    panels = []
+    for condition, losses in found.items():
+        rows = []
+        for loss, golds in losses.items():
+            mean, low, high = interval(golds)
+            rows.append({"loss": loss, "y": mean, "low": low, "high": high, "ours": loss == OURS})
+        chart = alt.Chart(alt.Data(values=rows), title=condition, width=170, height=alt.Step(20))
+        side = alt.Y("loss:N", title=None, sort=sorted({row["loss"] for row in rows}))
+        shades = alt.Scale(domain=[True, False], range=["#0b6e8f", "#8a8a8a"])
+        colour = alt.Color("ours:N", scale=shades, legend=None)
+        scale = alt.Scale(domain=[0, 1])
+        panels.append(
+            alt.layer(
+                chart.mark_rule(strokeWidth=2).encode(
+                    x=alt.X("low:Q", title=title, scale=scale, axis=alt.Axis(grid=False, tickCount=5)),
+                    x2="high:Q",
+                    y=side,
+                    color=colour,
+                ),
+                chart.mark_point(filled=True, size=55).encode(x="y:Q", y=side, color=colour),
+            )
+        )
+    return alt.concat(*panels, columns=3)
+
+
+def write(name: str, figure: alt.TopLevelMixin) -> None:
+    svg = vl_convert.vegalite_to_svg(figure.configure_view(stroke=None).to_dict())
+    print(files.write_text(HERE / name, svg).relative_to(HERE.parents[1]))
+
+
+def fill(page: str, tables: dict[str, str]) -> str:
+    for name, text in tables.items():
+        pattern = rf"(<!-- table: {re.escape(name)} -->\n).*?(<!-- end -->)"
+        page, count = re.subn(pattern, lambda match: f"{match[1]}{text}\n{match[2]}", page, flags=re.S)  # noqa: B023
+        assert count == 1, f"no place for the table {name!r} in {PAGE}"
+    return page
+
+
+def tables() -> dict[str, str]:
+    """Every table of the page, by name."""
+    found = {name: matrix(table(name), "loss") for name in GRIDS}
+    return {**found, "robust-differences": differences(table("robust")), "tuned": tuned("robust")}
+
+
+def main() -> None:
+    write("robustness-curves.svg", curves("robust"))
+    for name in GRIDS[1:]:
+        write(f"robustness-{name}.svg", dots(table(name), "gold reward"))
+    files.write_text(PAGE, fill(PAGE.read_text(encoding="utf-8"), tables()))
+
+
+def tuned(name: str) -> str:
+    lines = ["| loss | learning rate | own options |", "|---|---:|---|"]
+    for loss, found in json.loads((RESULTS / name / "tuned.json").read_text()).items():
+        options = ", ".join(f"`{key}` {value:g}" for key, value in found["options"].items()) or "defaults"
+        lines.append(f"| `{loss}` | {found['training']['learning_rate']:.2g} | {options} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
