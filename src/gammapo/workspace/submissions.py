@@ -11,11 +11,13 @@ from gammapo.errors import InputError
 from gammapo.workspace.score import Rates, Score
 
 MOST = 3
+# options that make another loss of the same name; another β, margin or rate is another setting of it
+FORMS = ("anchor", "margin")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """One scored submission. `loss` is the recipe's whole loss section: another option is another loss."""
+    """One scored submission. `loss` is the recipe's whole loss section."""
 
     name: str
     loss: dict[str, Any]
@@ -24,6 +26,11 @@ class Submission:
     lc: float
     wr: float
     score: float
+
+    @property
+    def form(self) -> tuple[Any, ...]:
+        """What tells its loss from others: the name, and the options that change what is compared."""
+        return (self.loss["name"], *(self.loss.get(key) or None for key in FORMS))
 
 
 def submit(
@@ -54,11 +61,11 @@ def submit(
     known = read_ledger(ledger)
     if any((old.loss, old.annotations) == (new.loss, new.annotations) for old in known):
         return known
-    if twin := next((old for old in known if old.loss == new.loss), None):
+    if twin := next((old for old in known if old.form == new.form), None):
         raise InputError(
-            f"the loss {new.loss} was submitted before, as {twin.name!r}",
+            f"the loss {new.loss['name']!r} was submitted before, as {twin.name!r}",
             file=ledger,
-            expected="another training loss for each submission",
+            expected="another training loss for each submission, not another setting of one",
             fix="train another loss (recipes gammapo, gamma_simpo, gammapo_dpo)",
         )
     if len(known) >= MOST:
@@ -66,6 +73,7 @@ def submit(
             f"{MOST} submissions are made: " + ", ".join(old.name for old in known),
             file=ledger,
             expected=f"at most {MOST}",
+            fix="score without entering it: --no-enter",
         )
     files.write_json(ledger, [asdict(one) for one in [*known, new]])
     return [*known, new]
