@@ -20,7 +20,7 @@ def score(prompts, answers):
 def run(script, root, *arguments, fails=None):
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "PYTHONPATH": str(root),
+        "PYTHONPATH": f"{root}{os.pathsep}{SCRIPTS.parent / 'src'}",  # the judge, and this very checkout
         "WORKSPACE": str(root),
         "OMP_NUM_THREADS": "1",
         "CUDA_VISIBLE_DEVICES": "",

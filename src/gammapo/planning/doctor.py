@@ -168,12 +168,13 @@ def torch_pins(requires: Callable[[str], list[str]], versions: Callable[[str], s
         for line in requires(package):
             want = Requirement(line)
             if have and want.name == "torch" and not want.specifier.contains(have, prereleases=True):
+                pin = f"torch{want.specifier}"
                 findings.append(
                     Finding(
                         what=package,
                         state="bad",
-                        found=f"{versions(package)} wants torch{want.specifier}, and torch {have} is here",
-                        mend=f"pip install 'torch{want.specifier}' or give {package} an environment of its own",
+                        found=f"{versions(package)} wants {pin}, and torch {have} is here",
+                        mend=f"pip install '{pin}', or give {package} an environment of its own",
                     )
                 )
     return findings
