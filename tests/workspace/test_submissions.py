@@ -31,7 +31,7 @@ def enter(tmp_path, name, loss, text="[]", status="done"):
 
 def test_three_with_different_losses_and_no_more(tmp_path):
     enter(tmp_path, "a", {"name": "gammapo", "beta": 2.5})
-    enter(tmp_path, "b", {"name": "gammapo", "beta": 2.5, "anchor": 1.0})
+    enter(tmp_path, "b", {"name": "gammapo", "beta": 2.5, "per_token": False})
     entered = enter(tmp_path, "c", {"name": "gamma_simpo"})
     assert [one.name for one in entered] == ["a", "b", "c"]
     assert entered[0].score == 75
@@ -54,7 +54,7 @@ def test_the_same_loss_with_other_judgements_is_refused(tmp_path):
 def test_another_setting_is_not_another_loss(tmp_path):
     enter(tmp_path, "a", {"name": "gammapo", "beta": 2.5})
     with pytest.raises(InputError, match="another setting"):
-        enter(tmp_path, "b", {"name": "gammapo", "beta": 10, "tau": 1.0, "anchor": 0.0})
+        enter(tmp_path, "b", {"name": "gammapo", "beta": 10, "tau": 2.0, "per_token": True})
 
 
 def test_the_three_shipped_recipes_are_three_losses(tmp_path):

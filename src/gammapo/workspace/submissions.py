@@ -6,13 +6,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from gammapo import files
+from gammapo import files, losses
 from gammapo.errors import InputError
 from gammapo.workspace.score import Rates, Score
 
 MOST = 3
 # options that make another loss of the same name; another β, margin or rate is another setting of it
-FORMS = ("anchor", "margin")
+FORMS = ("per_token", "margin")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,8 @@ class Submission:
     @property
     def form(self) -> tuple[Any, ...]:
         """What tells its loss from others: the name, and the options that change what is compared."""
-        return (self.loss["name"], *(self.loss.get(key) or None for key in FORMS))
+        options = losses.create(**self.loss).options
+        return (self.loss["name"], *(getattr(options, key, None) for key in FORMS))
 
 
 def submit(
