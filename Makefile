@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help venv demo test test-slow check format figures wheel clean
+.PHONY: help venv demo test test-slow test-gpu check format figures wheel clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 12
@@ -30,6 +30,10 @@ test: venv  ## the tests, but for the slow ones
 
 test-slow: venv  ## the slow tests
 	$(PYTEST) -m slow
+
+# eight minutes are the most that they may take
+test-gpu: venv  ## the checks that need a CUDA device
+	timeout 480 $(BIN)/pytest -m gpu tests/gpu --durations=0 --junitxml=runs/gpu.xml
 
 check: venv  ## ruff, pyright and the import rules
 	$(BIN)/ruff check .

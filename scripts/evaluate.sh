@@ -37,10 +37,15 @@ pairs=$(gammapo workspace path dataset "${place[@]}")
 reference=${reference:-$(dirname "$pairs")/alpaca_eval/alpaca_eval_gpt4_baseline.json}
 simpo=${simpo:-$(dirname "$outputs")/qwen-2.5-7b-it-simpo/model_outputs.json}
 
+for file in "$outputs/model_outputs.json" "$reference"; do
+    [[ -f $file ]] || { echo "evaluate.sh: $file: no such file (infer.sh writes the answers)" >&2; exit 2; }
+done
+
 compare() { # REFERENCE SUFFIX
     local annotations=$outputs/annotations$2.json
-    if [[ ! -f $annotations ]]; then
-        gammapo judge "$outputs/model_outputs.json" --against "$1" --judge "$judge" -o "$annotations" \
+    # judgements of older answers are made anew; replies that were paid for are on record and not paid again
+    if [[ ! -f $annotations || $outputs/model_outputs.json -nt $annotations ]]; then
+        gammapo judge "$outputs/model_outputs.json" --against "$1" --judge "$judge" -o "$annotations" --overwrite \
             "${more[@]+"${more[@]}"}" >&2
     fi
     gammapo winrate "$annotations" --format json >"$outputs/results$2.json"

@@ -42,18 +42,28 @@ model=$(gammapo workspace path model "${place[@]}")
 outputs=$(gammapo workspace path outputs "${place[@]}")
 pairs=$(gammapo workspace path dataset "${place[@]}")
 instructions=${instructions:-$(dirname "$pairs")/alpaca_eval/alpaca_eval_gpt4_baseline.json}
-[[ -n $gpus ]] || gpus=$({ nvidia-smi --list-gpus 2>/dev/null || true; } | wc -l)
-((gpus > 0)) || gpus=1
+[[ -d $model ]] || { echo "infer.sh: no model in $model: run start.sh first, or give --name" >&2; exit 2; }
+# the GPUs that this job was given; all of the machine if nobody said
+IFS=, read -r -a devices <<<"${CUDA_VISIBLE_DEVICES-$({ nvidia-smi --query-gpu=index --format=csv,noheader \
+    2>/dev/null || true; } | paste -sd,)}"
+((${#devices[@]})) || devices=("")
+gpus=${gpus:-${#devices[@]}}
+[[ $gpus =~ ^[1-9][0-9]*$ ]] || { echo "infer.sh: --gpus $gpus is no number of GPUs" >&2; exit 2; }
 
 answer() { # SET PROMPTS OUTPUT
-    local parts=$outputs/.parts-$1 running=() shards=() index=0 failed=0 file
-    [[ ! -f $3 ]] || { echo "$3 is there already" >&2; return; }
+    local key parts running=() shards=() index=0 failed=0 file
+    [[ ! -f $3 ]] || { echo "$3 is there already; remove it to answer again" >&2; return; }
+    [[ -e $2 ]] || { echo "infer.sh: $2: no such file or folder" >&2; exit 2; }
+    # parts of another model, cut or sampling are not these
+    key=$(printf '%s\n' "$gpus" "$backend" "$temperature" "$tokens" "$seed" \
+        "$(stat -c '%n %Y %s' "$model"/* "$2")" | cksum | cut -d ' ' -f 1)
+    parts=$outputs/.parts-$1-$key
     mapfile -t files < <(gammapo workspace split "$2" -n "$gpus" -o "$parts")
     ((${#files[@]} > 0)) || { echo "infer.sh: $2 cannot be read" >&2; exit 2; }
     for file in "${files[@]}"; do
         shards+=("$parts/outputs-$index.json")
         if [[ ! -f ${shards[index]} ]]; then
-            CUDA_VISIBLE_DEVICES=$index gammapo generate --model "$model" --prompts "$file" \
+            CUDA_VISIBLE_DEVICES=${devices[index % ${#devices[@]}]} gammapo generate --model "$model" --prompts "$file" \
                 --backend "$backend" --generator "$name" --temperature "$temperature" --seed "$seed" \
                 --max-new-tokens "$tokens" -o "${shards[index]}" &
             running+=($!)
@@ -63,7 +73,7 @@ answer() { # SET PROMPTS OUTPUT
     for pid in "${running[@]+"${running[@]}"}"; do wait "$pid" || failed=1; done
     ((failed == 0)) || { echo "infer.sh: a part failed; run it again to go on" >&2; exit 1; }
     gammapo workspace merge "$2" "${shards[@]}" -o "$3" --generator "$name"
-    rm -r "$parts"
+    rm -r "$outputs/.parts-$1-"*
 }
 
 for set in "${sets[@]}"; do

@@ -58,7 +58,12 @@ if [[ -n $lora ]]; then
     overrides=("${adapters[@]}" training.learning_rate=1e-6 "${overrides[@]+"${overrides[@]}"}")
 fi
 if [[ -z $gpus ]]; then
-    gpus=$({ nvidia-smi --list-gpus 2>/dev/null || true; } | wc -l)
+    # the GPUs that this job was given; all of the machine if nobody said
+    if [[ -n ${CUDA_VISIBLE_DEVICES-} ]]; then
+        gpus=$(tr , '\n' <<<"$CUDA_VISIBLE_DEVICES" | wc -l)
+    else
+        gpus=$({ nvidia-smi --list-gpus 2>/dev/null || true; } | wc -l)
+    fi
     ((gpus > 0)) || [[ $engine == cpu ]] || { echo "start.sh: no GPU found; --engine cpu trains small models" >&2; exit 2; }
 fi
 

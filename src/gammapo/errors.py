@@ -55,6 +55,14 @@ class InputError(GammapoError, ValueError):
             text += f". To mend it: {fix}"
         super().__init__(text)
 
+    def inside(self, file: str | Path | None) -> InputError:
+        """The same error, told of the file that it came from, if it names none yet."""
+        if file is None or self.file is not None:
+            return self
+        return InputError(
+            self.problem, file=file, line=self.line, field=self.field, expected=self.expected, fix=self.fix
+        )
+
 
 class MissingExtraError(InputError):
     """An optional package is needed and absent."""

@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from gammapo.errors import InputError
+from gammapo.errors import InputError, RunError
 
 
-def open_text(path: str | Path) -> IO[str]:
-    """Open a text file for reading, gzip-compressed or not (told by its first bytes, not by its name)."""
+@contextmanager
+def open_text(path: str | Path) -> Iterator[IO[str]]:
+    """Open a text file for reading, gzip-compressed or not (told by its first bytes, not by its name).
+
+    Raises:
+        InputError: no such file, or, while it is read, no UTF-8, a gzip stream cut short, or no right to it.
+    """
     path = Path(path)
     if not path.is_file():
-        raise InputError("no such file", file=path, fix="check the path")
-    with path.open("rb") as probe:
-        zipped = probe.read(2) == b"\x1f\x8b"
-    if zipped:
-        return gzip.open(path, "rt", encoding="utf-8")
-    return path.open(encoding="utf-8")
+        what = "is a folder" if path.is_dir() else "no such file"
+        raise InputError(what, file=path, expected="a file", fix="check the path")
+    try:
+        with path.open("rb") as probe:
+            zipped = probe.read(2) == b"\x1f\x8b"
+        with gzip.open(path, "rt", encoding="utf-8") if zipped else path.open(encoding="utf-8") as source:
+            yield source
+    except (UnicodeDecodeError, EOFError, OSError, zlib.error) as error:
+        raise InputError(
+            f"cannot be read as text: {error}",
+            file=path,
+            expected="UTF-8, plain or gzipped",
+            fix="check that this is the right file, and whole",
+        ) from error
 
 
 def write_text(path: str | Path, text: str, *, overwrite: bool = True) -> Path:
@@ -30,17 +46,28 @@ def write_text(path: str | Path, text: str, *, overwrite: bool = True) -> Path:
     path = Path(path)
     if not overwrite:
         refuse_existing(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("w", encoding="utf-8") as out:
             out.write(text)
             out.flush()
             os.fsync(out.fileno())
         temporary.replace(path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
     return path
+
+
+def _unwritable(path: Path, error: OSError) -> InputError | RunError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return RunError(f"{path}: no space is left to write it; make some and run again")
+    return InputError(
+        f"cannot be written: {error.strerror}", file=path, fix="name a place that you may write to"
+    )
 
 
 def write_json(path: str | Path, value: Any, *, overwrite: bool = True) -> Path:
@@ -56,12 +83,30 @@ def write_jsonl(path: str | Path, rows: Iterable[dict[str, Any]], *, overwrite: 
 def read_json(path: str | Path) -> Any:
     with open_text(path) as source:
         text = source.read()
+    if not text.strip():
+        raise InputError("is empty", file=path, expected="JSON", fix="check that this is the right file")
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError(
             f"not valid JSON: {error.msg}", file=path, line=error.lineno, fix="repair or recreate the file"
         ) from error
+
+
+def read_yaml(path: str | Path) -> Any:
+    """The content of a YAML (or JSON) file; None where it is empty."""
+    import yaml
+
+    with open_text(path) as source:
+        try:
+            return yaml.safe_load(source.read())
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            line = mark.line + 1 if mark else None
+            problem = getattr(error, "problem", None) or "unreadable"
+            raise InputError(
+                f"not valid YAML: {problem}", file=path, line=line, fix="mend the file"
+            ) from error
 
 
 def refuse_existing(path: str | Path) -> None:

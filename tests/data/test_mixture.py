@@ -86,5 +86,5 @@ def test_faults_are_named(folder, change, message):
 
 def test_not_yaml(folder):
     (folder / "mix.yaml").write_text("sources: [")
-    with pytest.raises(InputError, match="not readable as YAML"):
+    with pytest.raises(InputError, match="not valid YAML"):
         load_pairs(folder / "mix.yaml")

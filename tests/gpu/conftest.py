@@ -1,4 +1,4 @@
-"""GPU checks: `pytest -m gpu tests/gpu` runs them all; without CUDA each is skipped."""
+"""GPU checks: `make test-gpu` runs them all and ends them after 8 minutes; without CUDA each is skipped."""
 
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
-"""Steps on a GPU: memory within the estimate, speed beside padding as TRL does it, FSDP2 as without it."""
+"""Steps on a GPU: memory within the estimate, FSDP2 as without it."""
 
 import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -57,25 +56,6 @@ def test_a_1_5b_step_stays_within_the_estimate(qwen, record_property):
     record_property("peak_gib", peak / 2**30)
     record_property("estimated_gib", estimate.total / 2**30)
     assert 0.6 * estimate.total < peak < 1.1 * estimate.total
-
-
-def test_throughput_beside_padding(qwen, record_property):
-    """Pairs a second of the prompt-shared path, and of padding and concatenating as TRL's trainer does."""
-    model = qwen(**(BILLION_AND_A_HALF | {"num_hidden_layers": 8}))
-    pairs = make_pairs(16, prompt=600, answer=500, vocabulary=150000)
-    speeds = {}
-    for path in ("padded", "shared"):
-        for warm in (True, False):
-            torch.cuda.synchronize()
-            started = time.perf_counter()
-            for start in range(0, 16, 4):
-                logps = pair_logps(model, pairs[start : start + 4], path=path)
-                (logps.chosen - logps.rejected).mean().backward()
-            torch.cuda.synchronize()
-            if not warm:
-                speeds[path] = 16 / (time.perf_counter() - started)
-    record_property("pairs_per_second", speeds)
-    assert speeds["shared"] > speeds["padded"]
 
 
 def test_fsdp2_on_one_gpu_trains_as_without_it(cuda, recipe_dict, tmp_path):  # noqa: F811

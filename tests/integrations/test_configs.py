@@ -98,6 +98,9 @@ def test_trls_hidden_cloning_term_is_kept_and_said(read):
         ({"loss_type": "robust", "label_smoothing": 0.1}, "rdpo"),
         ({"loss_type": "sigmoid", "cpo_alpha": 1.0}, "cpo"),
         ({"loss_type": "sppo_hard"}, "sppo_hard"),
+        ({"loss_type": "sigmoid", "label_smoothing": 0.1}, "cdpo"),
+        ({"loss_type": "alphapo", "beta": 2.0, "alpha": 0.1}, "alphapo"),
+        ({"loss_type": "ipo", "label_smoothing": 0.1}, "ipo"),
     ],
 )
 def test_trl_losses(read, theirs, name):
@@ -118,6 +121,8 @@ def test_trl_adapters_and_defaults(read):
     [
         (COMMON | {"loss_type": "b-simpo", "trainer_type": "simpo"}, "b-simpo"),
         (TRL | {"loss_type": ["sigmoid", "sft"]}, "one loss"),
+        (COMMON | {"loss_type": "simpo", "trainer_type": "dpo"}, "simpo, with trainer_type dpo"),
+        (COMMON | {"trainer_type": "simpo"}, "expected gm-simpo, simpo, cpo, orpo"),
         (COMMON, "--kind"),
         ({"gamma_beta_ratio": 0.5}, "no model"),
     ],
@@ -125,6 +130,28 @@ def test_trl_adapters_and_defaults(read):
 def test_what_cannot_be_read_is_said(read, theirs, said):
     with pytest.raises(InputError, match=said):
         read(theirs)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "name", "option", "value"),
+    [
+        ({"loss_type": "simpo", "gamma_beta_ratio": 0.3, "label_smoothing": 0.1}, "simpo", "epsilon", 0.1),
+        ({"loss_type": "simpo", "gamma_beta_ratio": 0.3, "sft_weight": 0.2}, "simpo", "alpha", 0.2),
+        ({"loss_type": "cpo", "gamma_beta_ratio": 0.5}, "cpo", "alpha", 0.5),
+        ({"loss_type": "orpo", "gamma_beta_ratio": 0.5}, "orpo", "lam", 0.5),
+    ],
+)
+def test_gammapos_baselines(read, theirs, name, option, value):
+    found = read(COMMON | {"trainer_type": "simpo"} | theirs)
+    assert found.recipe["loss"]["name"] == name
+    assert getattr(objective(found), option) == value
+
+
+def test_what_their_loss_ignores_is_left_out_and_said(read):
+    theirs = COMMON | {"trainer_type": "simpo", "loss_type": "gm-simpo", "gamma_beta_ratio": 0.3}
+    found = read(theirs | {"label_smoothing": 0.1})
+    assert "epsilon" not in found.recipe["loss"]
+    assert "label_smoothing=0.1 is ignored by their trainer" in " ".join(found.differences)
 
 
 def test_an_unknown_key_is_not_dropped_in_silence(read):

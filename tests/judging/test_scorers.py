@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from gammapo.errors import InputError
+from gammapo.errors import InputError, RunError
 from gammapo.judging import Comparison, ScorerJudge, create, create_scorer
 from gammapo.judging.scorers import sigmoid, sign
 
@@ -31,6 +31,7 @@ def own(tmp_path, monkeypatch):
         "    def judge(self, comparisons, *, progress=None):\n"
         "        return [c.judged(1.0, 'first') for c in comparisons]\n"
         "number = 3\n"
+        "def fails(prompts, answers):\n    return prompts['x']\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     return "own_scorers_x1"
@@ -62,6 +63,11 @@ def test_own_function_class_and_judge(own):
 def test_what_an_own_scorer_does_wrong_is_said(own, spec, said):
     with pytest.raises(InputError, match=said):
         create(f"{own}:{spec}").judge(COMPARISONS)
+
+
+def test_an_own_scorer_that_breaks_is_told_with_its_line(own):
+    with pytest.raises(RunError, match=r"own_scorers_x1.py:18: TypeError"):
+        create(f"{own}:fails").judge(COMPARISONS)
 
 
 def test_options_and_specs_are_checked(own, tmp_path):

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 import torch
 
@@ -28,6 +30,14 @@ def test_adapter_is_merged_into_its_base(tiny_model_dir, tmp_path):
 def test_a_folder_that_is_no_model(tmp_path, make):
     with pytest.raises(InputError, match="model"):
         models.load_model(make(tmp_path))
+
+
+def test_a_folder_without_tokenizer_files_is_refused(tiny_model_dir, tmp_path):
+    """transformers would make a tokenizer of special tokens only, for which every text is empty."""
+    config = json.loads((tiny_model_dir / "config.json").read_text()) | {"model_type": "qwen2"}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="save the tokenizer into the model's folder"):
+        models.load_tokenizer(tmp_path)
 
 
 def test_unknown_dtype(tiny_model_dir):

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gammapo.cli.app import app
-from gammapo.planning.doctor import examine, known_bad
+from gammapo.planning.doctor import examine, known_bad, torch_pins
 
 
 def test_this_machine(tmp_path):
@@ -31,6 +31,17 @@ def test_known_bad_combinations(versions, environment, mend):
     (finding,) = known_bad(versions.get, environment)
     assert finding.state == "bad"
     assert mend in finding.mend
+
+
+def test_a_package_for_another_torch_is_bad():
+    wants = {"vllm": ["torch==2.8.0", "numpy"], "torchvision": ["torch>=2.0"]}
+    have = {"vllm": "0.11.0", "torch": "2.13.0+cpu", "torchvision": "0.28"}
+    (finding,) = torch_pins(lambda name: wants.get(name, []), have.get)
+    assert (finding.what, finding.state) == ("vllm", "bad")
+    assert "wants torch==2.8.0, and torch 2.13.0+cpu is here" in finding.found
+    assert "environment of its own" in finding.mend
+    have["torch"] = "2.8.0+cu128"
+    assert torch_pins(lambda name: wants.get(name, []), have.get) == []
 
 
 def test_a_sound_environment_has_no_known_fault():

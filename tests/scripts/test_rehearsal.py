@@ -20,7 +20,7 @@ def score(prompts, answers):
 def run(script, root, *arguments, fails=None):
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "PYTHONPATH": str(root),
+        "PYTHONPATH": f"{root}{os.pathsep}{SCRIPTS.parent / 'src'}",  # the judge, and this very checkout
         "WORKSPACE": str(root),
         "OMP_NUM_THREADS": "1",
         "CUDA_VISIBLE_DEVICES": "",
@@ -97,7 +97,9 @@ def test_settings_outside_the_rules_are_refused(miniature):
         ("start.sh", ["--nodes", "2", "--engine", "zero3", "--gpus", "8"], "--main"),
         ("start.sh", ["--engine", "zero3"], "no GPU found"),
         ("infer.sh", ["--what"], "unknown option"),
+        ("infer.sh", [], "no model in"),
         ("evaluate.sh", ["--what"], "unknown option"),
+        ("evaluate.sh", [], "model_outputs.json: no such file"),
     ],
 )
 def test_bad_usage_is_said(script, arguments, said, tmp_path):

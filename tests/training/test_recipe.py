@@ -62,6 +62,18 @@ def test_bad_values_name_the_field(recipe_dict, change, match):
         parse_recipe(recipe_dict)
 
 
+def test_a_mistyped_section_is_named_and_not_the_one_that_is_missing(recipe_dict):
+    recipe_dict["los"] = recipe_dict.pop("loss")
+    with pytest.raises(InputError, match="los: unknown key 'los'; expected 'loss'"):
+        parse_recipe(recipe_dict)
+
+
+def test_a_bad_loss_is_told_with_the_recipe(recipe_dict):
+    recipe_dict["loss"] = {"name": "simpo", "beta": "much"}
+    with pytest.raises(InputError, match=r"^r.yaml: loss.beta: got 'much'"):
+        parse_recipe(recipe_dict, file="r.yaml")
+
+
 def test_bad_override(tmp_path, recipe_dict):
     path = tmp_path / "recipe.yaml"
     path.write_text(yaml.safe_dump(recipe_dict))

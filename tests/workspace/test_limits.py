@@ -60,3 +60,9 @@ def test_an_absolute_margin_is_held_to_the_same_ratio():
     content = recipe().model_dump() | {"loss": given}
     with pytest.raises(InputError, match="0.1"):
         check_limits(parse_recipe(content))
+
+
+def test_ranges_of_rewards_per_token_say_nothing_of_summed_ones():
+    content = recipe().model_dump() | {"loss": {"name": "gammapo", "per_token": False, "beta": 0.1}}
+    (notice,) = check_limits(parse_recipe(content))
+    assert "takes sums" in notice

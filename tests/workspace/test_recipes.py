@@ -1,11 +1,13 @@
 """Every recipe in the repository is read, its loss built, and its numbers are the published ones."""
 
+import json
 from pathlib import Path
 
 import pytest
+from tests.training.conftest import pair_file, recipe_dict  # noqa: F401
 
 from gammapo import losses
-from gammapo.training import load_recipe
+from gammapo.training import load_recipe, parse_recipe, train
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 FILES = sorted(path for path in RECIPES.rglob("*.yaml") if path.parent.name != "accelerate")
@@ -60,3 +62,15 @@ def test_published_numbers(name):
 def test_full_size_recipes_keep_float32_masters(path):
     """AdamW moves a weight by about the learning rate; bfloat16 resolves 2⁻⁸ of it, far more."""
     assert load_recipe(path).model.dtype == "float32"
+
+
+def test_the_dpo_form_measures_from_the_reference(recipe_dict, tmp_path):  # noqa: F811
+    """Trained as shipped: the reference is read, and the first step's gaps are 0 as the model is still it."""
+    shipped = load_recipe(RECIPES / "qwen2.5-7b-instruct/gammapo_dpo.yaml").loss
+    recipe_dict["training"] = recipe_dict["training"] | {"num_train_epochs": 1}
+    train(parse_recipe(recipe_dict | {"loss": shipped}))
+    rows = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").open()]
+    assert shipped["per_token"] is False
+    assert (tmp_path / "run/reference.parquet").is_file()
+    assert rows[0]["reward_gap"] == pytest.approx(0, abs=1e-4)
+    assert abs(rows[-1]["reward_gap"]) > 1e-3

@@ -1,12 +1,16 @@
 """At most three submissions, each with another loss; the same one twice is one."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from gammapo.errors import InputError
+from gammapo.training import load_recipe
 from gammapo.workspace.score import Rates, Score
 from gammapo.workspace.submissions import read_ledger, submit
+
+RECIPES = Path(__file__).parents[2] / "recipes/qwen2.5-7b-instruct"
 
 
 def enter(tmp_path, name, loss, text="[]", status="done"):
@@ -27,7 +31,7 @@ def enter(tmp_path, name, loss, text="[]", status="done"):
 
 def test_three_with_different_losses_and_no_more(tmp_path):
     enter(tmp_path, "a", {"name": "gammapo", "beta": 2.5})
-    enter(tmp_path, "b", {"name": "gammapo", "beta": 2.5, "anchor": 1.0})
+    enter(tmp_path, "b", {"name": "gammapo", "beta": 2.5, "per_token": False})
     entered = enter(tmp_path, "c", {"name": "gamma_simpo"})
     assert [one.name for one in entered] == ["a", "b", "c"]
     assert entered[0].score == 75
@@ -45,6 +49,19 @@ def test_the_same_loss_with_other_judgements_is_refused(tmp_path):
     enter(tmp_path, "a", {"name": "gammapo"})
     with pytest.raises(InputError, match="submitted before, as 'a'"):
         enter(tmp_path, "b", {"name": "gammapo"}, text="[1]")
+
+
+def test_another_setting_is_not_another_loss(tmp_path):
+    enter(tmp_path, "a", {"name": "gammapo", "beta": 2.5})
+    with pytest.raises(InputError, match="another setting"):
+        enter(tmp_path, "b", {"name": "gammapo", "beta": 10, "tau": 2.0, "per_token": True})
+
+
+def test_the_three_shipped_recipes_are_three_losses(tmp_path):
+    for name in ("gammapo", "gamma_simpo", "gammapo_dpo"):
+        recipe = load_recipe(RECIPES / f"{name}.yaml")
+        entered = enter(tmp_path, name, recipe.loss)
+    assert len(entered) == 3
 
 
 def test_an_unfinished_run_is_no_submission(tmp_path):

@@ -35,6 +35,9 @@ VERBS = {
     "score": "gammapo.cli.score",
 }
 
+# a path that cannot be used is bad input; any other fault of a disk is a failed run
+PLACES = (FileExistsError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
+
 app = typer.Typer(
     name="gammapo",
     help="Preference training for labels that cannot all be trusted.",
@@ -79,3 +82,10 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
+    except OSError as error:  # of libraries that write for themselves; files.py names its own
+        if error.filename is None:
+            raise
+        typer.echo(
+            f"gammapo: {error.filename}: {error.strerror}. To mend it: check path and rights", err=True
+        )
+        sys.exit(2 if isinstance(error, PLACES) else 1)

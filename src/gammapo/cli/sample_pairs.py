@@ -33,6 +33,7 @@ def command(
     from gammapo.benchmark.on_policy import sample_pairs
     from gammapo.benchmark.pair_report import summarise
     from gammapo.cli.console import print_json, print_table, stderr
+    from gammapo.errors import RunError
 
     if not overwrite:
         files.refuse_existing(output)
@@ -66,6 +67,11 @@ def command(
         print_json(summary)
     else:
         print_table(["", ""], [[name.replace("_", " "), _cell(value)] for name, value in summary.items()])
+    if not summary["pairs"]:
+        raise RunError(
+            f"no prompt gave a pair (dropped: {_cell(summary['dropped'])}). Unfinished answers need a larger "
+            "--max-new-tokens; ties and identical answers a higher --temperature or more --samples-per-prompt"
+        )
 
 
 def _cell(value: object) -> str:

@@ -21,6 +21,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from gammapo import files
 from gammapo.data.ids import RepeatNumbers, fingerprint
 from gammapo.data.load import LoadedPairs, LoadReport, OnBad, load_pairs
 from gammapo.data.sources import HUB_ID
@@ -65,13 +66,8 @@ def load_mixture(path: str | Path, *, on_bad: OnBad = "raise") -> LoadedPairs:
     Raises:
         InputError: not such a file, or a path that leads out of its folder.
     """
-    import yaml
-
     path = Path(path)
-    try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"not readable as YAML: {str(error).splitlines()[0]}", file=path) from error
+    value = files.read_yaml(path)
     if not isinstance(value, dict) or not isinstance(value.get("sources"), list) or not value["sources"]:
         raise InputError("names no sources", file=path, field="sources", expected="a list of {path, weight}")
     _known(value, ["sources", "pairs", "seed"], path, "")

@@ -91,13 +91,8 @@ def from_judgements(judgements: Sequence[Judgement], *, origin: str = "judgement
 
 
 def _rows(path: Path) -> list[Any]:
-    try:
-        with open_text(path) as source:
-            text = source.read().removeprefix("\ufeff")  # a byte-order mark
-    except (UnicodeDecodeError, EOFError, OSError) as error:
-        raise InputError(
-            f"cannot be read as text: {error}", file=path, expected="UTF-8 JSON, plain or gzipped"
-        ) from error
+    with open_text(path) as source:
+        text = source.read().removeprefix("\ufeff")  # a byte-order mark
     try:
         rows = json.loads(text)
     except json.JSONDecodeError as error:

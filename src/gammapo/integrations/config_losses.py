@@ -1,64 +1,97 @@
-"""The objective of another trainer's config as a loss of ours: γ, cloning terms, smoothing."""
+"""Other trainers' objectives as losses of ours, one declaration each: what is read of their keys.
+
+A reader takes their config and gives options of ours; what a user should know of the difference it adds to
+`said`. Sources are those of configs.py.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gammapo.errors import InputError
 
-GAMMAPO_LOSSES = {"gm-simpo": "gamma_simpo", "simpo": "simpo", "cpo": "cpo", "orpo": "orpo"}
-TRL_DPO = {
-    **{name: name for name in "ipo hinge exo_pair nca_pair bco_pair sppo_hard apo_zero apo_down".split()},
-    "sigmoid": "dpo",
-    "robust": "rdpo",
-}
+Config = dict[str, Any]
+Reader = Callable[[Config, list[str]], Config]
 
 
-def loss_section(theirs: dict[str, Any], kind: str, path: str | Path, said: list[str]) -> dict[str, Any]:
-    """The recipe's loss section of a config of that kind; differences are added to `said`."""
-    if kind == "trl":
-        return _trl_loss(theirs, said, path)
-    beta = theirs.get("beta", 2.0)
-    name = "simpo"
-    if kind == "gammapo":
-        theirs_name = str(theirs.get("loss_type", "dpo"))
-        if theirs.get("trainer_type", "simpo") != "simpo" or theirs_name not in GAMMAPO_LOSSES:
-            raise _no_such(theirs_name, path, list(GAMMAPO_LOSSES))
-        name = GAMMAPO_LOSSES[theirs_name]
-    elif theirs.get("loss_type", "sigmoid") != "sigmoid":
-        raise _no_such(str(theirs["loss_type"]), path, ["sigmoid"])
-    if name in ("cpo", "orpo"):
-        return _gammapo_baseline(name, beta, theirs, said)
-    loss: dict[str, Any] = {"name": name, "beta": beta} | _margin(theirs, beta, said)
-    if name == "gamma_simpo":
-        loss["tau"] = theirs.get("tau", 1.0)
-        said.append(
-            "margins: solved exactly here, over the whole step of all GPUs and the latest gaps before it; "
-            "theirs take 20 mirror-descent steps over one GPU's micro-batch and gaps drawn at random from "
-            "its own queue, which starts with random numbers"
-        )
-    if smoothing := theirs.get("label_smoothing", 0):
-        if name == "simpo":
-            loss["epsilon"] = smoothing
-            if kind == "gammapo":
-                said.append(
-                    "label smoothing: theirs takes γ off both ways, −(1−ε)log σ(r−γ) − ε log σ(−r−γ); "
-                    "here the smoothed label's term is log σ(−(r−γ))"
-                )
-        else:
-            said.append(f"label_smoothing={smoothing} is ignored by their gm-simpo, and left out")
-    if weight := theirs.get("sft_weight", 0):
-        loss["alpha"] = weight
-        said.append(
-            f"sft_weight={weight}: theirs averages over all the micro-batch's answer tokens, so long answers "
-            "weigh more; here each answer's own mean counts once"
-        )
+@dataclass(frozen=True)
+class Objective:
+    """A loss of theirs: its name here, and what is read of the config."""
+
+    name: str
+    readers: tuple[Reader, ...]
+
+
+def loss_section(theirs: Config, kind: str, path: str | Path, said: list[str]) -> Config:
+    """The recipe's loss section of a config of that kind; differences are added to `said`.
+
+    Raises:
+        InputError: an objective that we do not have.
+    """
+    table, default = TABLES[_table(theirs, kind)]
+    name = theirs.get("loss_type", default)
+    if isinstance(name, list):
+        if len(name) != 1:
+            raise _no_such(name, path, ["one loss"])
+        (name,) = name
+    if kind == "gammapo" and theirs.get("trainer_type", "simpo") != "simpo":
+        name = f"{name}, with trainer_type {theirs['trainer_type']}"
+    if name not in table:
+        raise _no_such(name, path, list(table))
+    found = table[name]
+    loss: Config = {"name": found.name}
+    for read in found.readers:
+        loss |= read(theirs, said)
     return loss
 
 
-def _margin(theirs: dict[str, Any], beta: float, said: list[str]) -> dict[str, float]:
+def _table(theirs: Config, kind: str) -> str:
+    if kind != "trl":
+        return kind
+    cpo = {"cpo_alpha", "simpo_gamma"} & theirs.keys() or theirs.get("loss_type") in ("simpo", "alphapo")
+    if cpo:
+        return "trl cpo"
+    return "trl dpo, smoothed" if theirs.get("label_smoothing") else "trl dpo"
+
+
+def _no_such(name: Any, path: str | Path, known: list[str]) -> InputError:
+    return InputError(
+        f"loss_type {name!r} cannot be imported",
+        file=path,
+        field="loss_type",
+        expected=", ".join(known),
+        fix="write the recipe by hand; `gammapo losses` lists what there is",
+    )
+
+
+# ---- readers of several sources ----
+
+
+def _key(theirs_name: str, default: float, ours: str) -> Reader:
+    """Their key as an option of ours, their default written out."""
+    return lambda theirs, said: {ours: theirs.get(theirs_name, default)}
+
+
+def _if_set(theirs_name: str, ours: str) -> Reader:
+    """Their key as an option of ours; zero and unset are our own default."""
+    return lambda theirs, said: {ours: theirs[theirs_name]} if theirs.get(theirs_name) else {}
+
+
+def _smoothing_is_idle(theirs: Config, said: list[str]) -> Config:
+    if smoothing := theirs.get("label_smoothing"):
+        said.append(f"label_smoothing={smoothing} is ignored by their trainer with this loss, and left out")
+    return {}
+
+
+# ---- SimPO and γ-PO ----
+
+
+def _margin(theirs: Config, said: list[str]) -> Config:
     """γ as the source means it: SimPO's first version had it absolute, later ones as a share of β."""
+    beta = theirs.get("beta", 2.0)
     if "gamma_beta_ratio" in theirs:
         ratio = theirs["gamma_beta_ratio"]
         said.append(f"gamma_beta_ratio={ratio} is γ/β in both: γ = {ratio * beta:g} absolute")
@@ -73,69 +106,129 @@ def _margin(theirs: dict[str, Any], beta: float, said: list[str]) -> dict[str, f
     return {"gamma_beta_ratio": 0.25}
 
 
-def _gammapo_baseline(name: str, beta: float, theirs: dict[str, Any], said: list[str]) -> dict[str, Any]:
+def _sft_weight(theirs: Config, said: list[str]) -> Config:
+    weight = theirs.get("sft_weight")
+    if not weight:
+        return {}
+    said.append(
+        f"sft_weight={weight}: theirs averages over all the micro-batch's answer tokens, so long answers "
+        "weigh more; here each answer's own mean counts once"
+    )
+    return {"alpha": weight}
+
+
+def _smoothing_about_zero(theirs: Config, said: list[str]) -> Config:
+    if not theirs.get("label_smoothing"):
+        return {}
+    said.append(
+        "label smoothing: theirs takes γ off both ways, −(1−ε)log σ(r−γ) − ε log σ(−r−γ); "
+        "here the smoothed label's term is log σ(−(r−γ))"
+    )
+    return {"epsilon": theirs["label_smoothing"]}
+
+
+def _tau(theirs: Config, said: list[str]) -> Config:
+    said.append(
+        "margins: solved exactly here, over the whole step of all GPUs and the latest gaps before it; "
+        "theirs take 20 mirror-descent steps over one GPU's micro-batch and gaps drawn at random from "
+        "its own queue, which starts with random numbers"
+    )
+    return {"tau": theirs.get("tau", 1.0)}
+
+
+def _ratio_is_cloning(theirs: Config, said: list[str]) -> Config:
     ratio = theirs.get("gamma_beta_ratio", 0.25)
-    if name == "cpo":
-        said.append(
-            f"cpo: gamma_beta_ratio={ratio} is the weight of cloning there (alpha here), and their gap is a "
-            "mean per token; CPO's, and ours, is the sum"
-        )
-        return {"name": "cpo", "beta": beta, "alpha": ratio}
+    said.append(
+        f"cpo: gamma_beta_ratio={ratio} is the weight of cloning there (alpha here), and their gap is a "
+        "mean per token; CPO's, and ours, is the sum"
+    )
+    return {"alpha": ratio}
+
+
+def _ratio_is_lambda(theirs: Config, said: list[str]) -> Config:
+    ratio = theirs.get("gamma_beta_ratio", 0.25)
     said.append(f"orpo: gamma_beta_ratio={ratio} is ORPO's λ there (lam here)")
-    return {"name": "orpo", "lam": ratio}
+    return {"lam": ratio}
 
 
-def _trl_loss(theirs: dict[str, Any], said: list[str], path: str | Path) -> dict[str, Any]:
-    name = theirs.get("loss_type", "sigmoid")
-    name = name[0] if isinstance(name, list) and len(name) == 1 else name
-    if not isinstance(name, str):
-        raise _no_such(str(name), path, ["one loss"])
-    beta = theirs.get("beta", 0.1)
-    cpo = {"cpo_alpha", "simpo_gamma"} & theirs.keys() or name in ("simpo", "alphapo")
-    if not cpo:
-        if name not in TRL_DPO:
-            raise _no_such(name, path, list(TRL_DPO))
-        loss = {"name": TRL_DPO[name]} | (
-            {} if name == "sppo_hard" and "beta" not in theirs else {"beta": beta}
-        )
-        if smoothing := theirs.get("label_smoothing", 0):
-            loss |= {"name": "cdpo"} if name == "sigmoid" else {}
-            loss["epsilon"] = smoothing
-            if name == "sigmoid":
-                said.append(
-                    "label_smoothing with loss_type sigmoid is ignored by TRL 1.16's DPOTrainer; read as cDPO"
-                )
-        return loss
-    cloning = 0.0 if name == "alphapo" else theirs.get("cpo_alpha", 1.0)
-    if cloning:
+# ---- TRL ----
+
+
+def _cloning(theirs: Config, said: list[str]) -> Config:
+    weight = theirs.get("cpo_alpha", 1.0)
+    if weight:
         origin = "set to" if "cpo_alpha" in theirs else "not set, and its default is"
         said.append(
-            f"hidden NLL term: cpo_alpha is {origin} {cloning:g}, so TRL adds {cloning:g} × the NLL of the "
+            f"hidden NLL term: cpo_alpha is {origin} {weight:g}, so TRL adds {weight:g} × the NLL of the "
             "chosen answer. It is kept, as alpha; remove alpha for the loss as published. TRL averages it "
             "over the micro-batch's answer tokens, here each answer's own mean counts once"
         )
-    if name == "sigmoid":
-        return {"name": "cpo", "beta": beta, "alpha": cloning}
-    gamma = theirs.get("simpo_gamma", 0.5)
+    return {"alpha": weight}
+
+
+def _cloning_if_any(theirs: Config, said: list[str]) -> Config:
+    found = _cloning(theirs, said)
+    return found if found["alpha"] else {}
+
+
+def _absolute_gamma(theirs: Config, said: list[str]) -> Config:
+    beta, gamma = theirs.get("beta", 0.1), theirs.get("simpo_gamma", 0.5)
     said.append(
         f"simpo_gamma={gamma} is absolute in TRL, a ratio γ/β of {gamma / beta:g} at β={beta}; kept absolute"
     )
     if beta < 1:
         said.append(f"beta={beta} is DPO's size; SimPO's authors use 2 to 10")
-    loss = {"name": name, "beta": beta, "gamma": gamma}
-    if name == "alphapo":
-        return loss | {"alpha": theirs.get("alpha", 0.0)}
-    if name != "simpo":
-        raise _no_such(name, path, ["sigmoid", "simpo", "alphapo"])
-    smoothing = {"epsilon": theirs["label_smoothing"]} if theirs.get("label_smoothing") else {}
-    return loss | smoothing | ({"alpha": cloning} if cloning else {})
+    return {"gamma": gamma}
 
 
-def _no_such(name: str, path: str | Path, known: list[str]) -> InputError:
-    return InputError(
-        f"loss_type {name!r} cannot be imported",
-        file=path,
-        field="loss_type",
-        expected=", ".join(known),
-        fix="write the recipe by hand; `gammapo losses` lists what there is",
-    )
+def _smoothing_is_meant(theirs: Config, said: list[str]) -> Config:
+    said.append("label_smoothing with loss_type sigmoid is ignored by TRL 1.16's DPOTrainer; read as cDPO")
+    return {"epsilon": theirs["label_smoothing"]}
+
+
+# ---- the declarations ----
+
+_SIMPO_BETA, _TRL_BETA = _key("beta", 2.0, "beta"), _key("beta", 0.1, "beta")
+_EPSILON = _if_set("label_smoothing", "epsilon")
+# at β unset TRL's 0.1 is far from the paper's 1e-3, which is our default
+_SPPO_BETA = _if_set("beta", "beta")
+
+_DPO = {
+    "sigmoid": Objective("dpo", (_TRL_BETA,)),
+    "robust": Objective("rdpo", (_TRL_BETA, _EPSILON)),
+    "exo_pair": Objective("exo_pair", (_TRL_BETA, _EPSILON)),
+    "sppo_hard": Objective("sppo_hard", (_SPPO_BETA, _smoothing_is_idle)),
+    **{
+        name: Objective(name, (_TRL_BETA, _smoothing_is_idle))
+        for name in ("ipo", "hinge", "nca_pair", "bco_pair", "apo_zero", "apo_down")
+    },
+}
+
+# whose config → (their loss_type → the objective, their default)
+TABLES: dict[str, tuple[dict[str, Objective], str]] = {
+    "simpo": ({"sigmoid": Objective("simpo", (_SIMPO_BETA, _margin, _EPSILON, _sft_weight))}, "sigmoid"),
+    "gammapo": (
+        {
+            "gm-simpo": Objective(
+                "gamma_simpo", (_SIMPO_BETA, _margin, _tau, _smoothing_is_idle, _sft_weight)
+            ),
+            "simpo": Objective("simpo", (_SIMPO_BETA, _margin, _smoothing_about_zero, _sft_weight)),
+            "cpo": Objective("cpo", (_SIMPO_BETA, _ratio_is_cloning)),
+            "orpo": Objective("orpo", (_ratio_is_lambda,)),
+        },
+        "dpo",  # which is none of these: say what there is
+    ),
+    "trl cpo": (
+        {
+            "sigmoid": Objective("cpo", (_TRL_BETA, _cloning)),
+            "simpo": Objective("simpo", (_TRL_BETA, _absolute_gamma, _EPSILON, _cloning_if_any)),
+            "alphapo": Objective("alphapo", (_TRL_BETA, _absolute_gamma, _key("alpha", 0.0, "alpha"))),
+        },
+        "sigmoid",
+    ),
+    "trl dpo": (_DPO, "sigmoid"),
+    "trl dpo, smoothed": (
+        _DPO | {"sigmoid": Objective("cdpo", (_TRL_BETA, _smoothing_is_meant))},
+        "sigmoid",
+    ),
+}

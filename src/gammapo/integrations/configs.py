@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from gammapo import files, losses
 from gammapo.errors import InputError
 from gammapo.integrations.config_losses import loss_section
@@ -78,11 +76,7 @@ def import_recipe(path: str | Path, *, kind: str | None = None, gpus: int = 4) -
     Raises:
         InputError: no mapping, a kind that cannot be told, or an objective that we do not have.
     """
-    with files.open_text(path) as source:
-        try:
-            theirs = yaml.safe_load(source)
-        except yaml.YAMLError as error:
-            raise InputError("not valid YAML", file=path, fix="mend the file") from error
+    theirs = files.read_yaml(path)
     if not isinstance(theirs, dict):
         raise InputError("not a config", file=path, expected="a mapping of keys to values")
     kind = kind or tell_kind(theirs)

@@ -139,15 +139,7 @@ class RuleScorer:
 
 def read_rules(path: str | Path) -> tuple[Rule, ...]:
     """The rules of a YAML or JSON file: an object with the key `rules`, or the list itself."""
-    import yaml
-
-    with files.open_text(path) as source:
-        try:
-            held = yaml.safe_load(source)  # JSON is YAML
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            line = mark.line + 1 if mark else None
-            raise InputError("not valid YAML", file=path, line=line, fix="repair the file") from error
+    held = files.read_yaml(path)  # JSON is YAML
     rows = held.get("rules") if isinstance(held, dict) else held
     if not isinstance(rows, list) or not rows:
         raise InputError("holds no rules", file=path, field="rules", expected="a list of rules")

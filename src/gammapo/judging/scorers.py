@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gammapo.errors import InputError
+from gammapo.errors import GammapoError, InputError, RunError
 from gammapo.judging.spec import Comparison, Progress, Scorer
 from gammapo.types import Judgement, Message
 
@@ -97,4 +98,11 @@ class FunctionScorer:
         return getattr(self.function, "link", "sign")
 
     def score(self, prompts: Sequence[Sequence[Message]], answers: Sequence[str]) -> list[float]:
-        return list(self.function(prompts, answers))
+        try:
+            return list(self.function(prompts, answers))
+        except GammapoError:
+            raise
+        except Exception as error:  # a user's own code: say where it broke
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            problem = f"{type(error).__name__}: {error}"
+            raise RunError(f"scorer {self.name!r} failed at {at.filename}:{at.lineno}: {problem}") from error

@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from gammapo import options as shared
 from gammapo import registry
-from gammapo.errors import InputError, nearest
+from gammapo.errors import InputError
+from gammapo.options import build, defaults, option, resolve
 from gammapo.types import LossOutput, PairLogps
+
+__all__ = [
+    "NEEDS",
+    "Loss",
+    "LossSpec",
+    "State",
+    "check_logps",
+    "create",
+    "defaults",
+    "names",
+    "option",
+    "require",
+    "require_effect",
+]
 
 State = Mapping[str, Tensor]
 
@@ -23,9 +40,7 @@ NEEDS = {
 }
 
 
-def option(default: Any, help: str, *, unit: str = "", source: str = "") -> Any:
-    """A dataclass field that documents itself: help, unit and source go to the help and the docs."""
-    return field(default=default, metadata={"help": help, "unit": unit, "source": source})
+require = partial(shared.require, "loss")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,26 +144,10 @@ def create(name: str, **options: Any) -> Loss:
     """The loss of that name (see `names()`), with its options.
 
     Raises:
-        InputError: an unknown loss, an unknown option, or an option outside its range.
+        InputError: an unknown loss, an unknown option, or one of another type or outside its range.
     """
-    spec = registry.resolve("loss", name)
-    if not isinstance(spec, LossSpec):
-        raise InputError(
-            f"{name!r} is a {type(spec).__name__}",
-            field="loss.name",
-            expected="a gammapo.losses.LossSpec",
-            fix="name the module's LossSpec, such as 'my_module:SPEC'",
-        )
-    known = [item.name for item in fields(spec.options)]
-    for key in options:
-        if key not in known:
-            raise InputError(
-                f"loss {name!r} has no option {key!r}",
-                field=f"loss.{key}",
-                expected=nearest(key, known) if known else "no options",
-                fix=f"`gammapo losses {name}` lists them",
-            )
-    return Loss(spec, spec.options(**options))
+    spec = resolve("loss", name, LossSpec)
+    return Loss(spec, build("loss", name, spec.options, options))
 
 
 def names() -> list[str]:
@@ -202,12 +201,6 @@ def _in_one_type(logps: PairLogps) -> PairLogps:
     return PairLogps(**cast)
 
 
-def require(condition: bool, name: str, value: Any, expected: str) -> None:
-    """Raise InputError for an option outside its range; used by the options' own validation."""
-    if not condition:
-        raise InputError(f"got {value!r}", field=f"loss.{name}", expected=expected, fix="change the option")
-
-
 def require_effect(options: Any, name: str, used: bool, because: str) -> None:
     """Raise InputError for an option that was set although another one makes it do nothing."""
     value = getattr(options, name)
@@ -218,8 +211,3 @@ def require_effect(options: Any, name: str, used: bool, because: str) -> None:
             expected="the option to be left out",
             fix=f"leave {name} out, or change what switches it off",
         )
-
-
-def defaults(options: type) -> dict[str, Any]:
-    """Option name → default, for help and docs."""
-    return {item.name: None if item.default is MISSING else item.default for item in fields(options)}

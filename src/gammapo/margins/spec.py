@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from torch import Tensor
 
+from gammapo import options as shared
 from gammapo import registry
-from gammapo.errors import InputError, nearest
+from gammapo.errors import InputError
+from gammapo.options import build, option, resolve
 
+__all__ = ["Gaps", "Margin", "MarginSpec", "create", "names", "option", "require"]
 
-def option(default: Any, help: str, *, unit: str = "", source: str = "") -> Any:
-    """A dataclass field that documents itself, as in `losses.option`."""
-    return field(default=default, metadata={"help": help, "unit": unit, "source": source})
-
-
-def require(condition: bool, name: str, value: Any, expected: str) -> None:
-    """Raise InputError for an option or input outside its range."""
-    if not condition:
-        raise InputError(f"got {value!r}", field=f"margin.{name}", expected=expected, fix="change the value")
+require = partial(shared.require, "margin")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,26 +74,10 @@ def create(name: str, **options: Any) -> Margin:
     """The margin of that name (see `names()`), or of `module:attribute`, with its options.
 
     Raises:
-        InputError: an unknown margin, an unknown option, or an option outside its range.
+        InputError: an unknown margin, an unknown option, or one of another type or outside its range.
     """
-    spec = registry.resolve("margin", name)
-    if not isinstance(spec, MarginSpec):
-        raise InputError(
-            f"{name!r} is a {type(spec).__name__}",
-            field="margin",
-            expected="a gammapo.margins.MarginSpec",
-            fix="name the module's MarginSpec, such as 'my_module:SPEC'",
-        )
-    known = [item.name for item in fields(spec.options)]
-    for key in options:
-        if key not in known:
-            raise InputError(
-                f"margin {name!r} has no option {key!r}",
-                field=f"margin.{key}",
-                expected=nearest(key, known) if known else "no options",
-                fix="take a listed option",
-            )
-    return Margin(spec, spec.options(**options))
+    spec = resolve("margin", name, MarginSpec)
+    return Margin(spec, build("margin", name, spec.options, options))
 
 
 def names() -> list[str]:

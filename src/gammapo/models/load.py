@@ -55,7 +55,7 @@ def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(resolve(path))
+        tokenizer = AutoTokenizer.from_pretrained(resolve(path))
     except (OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise
@@ -64,6 +64,14 @@ def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
             file=path,
             fix="save the tokenizer into the model's folder, or check the hub id and the network",
         ) from error
+    if len(tokenizer) < 100:  # without its files, transformers makes one that knows special tokens only
+        raise InputError(
+            f"the tokenizer knows {len(tokenizer)} tokens",
+            file=path,
+            expected="tokenizer.json, or the vocabulary files of the model's tokenizer",
+            fix="save the tokenizer into the model's folder",
+        )
+    return tokenizer
 
 
 def load_model(path: str | Path, *, dtype: str = "float32", device: str | None = None) -> PreTrainedModel:

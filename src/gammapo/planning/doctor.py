@@ -17,9 +17,9 @@ OPTIONAL = {
     "deepspeed": "ZeRO-3; without it FSDP2 needs nothing more",
     "vllm": "fast generation: gammapo generate --backend vllm",
     "flash_attn": "flash attention 2; without it PyTorch's own attention is used",
-    "openai": "chat judges: gammapo judge --judge openai:…",
     "trl": "gammapo.integrations.trl",
 }
+PINNING = ("vllm", "xformers", "torchvision", "torchaudio")
 SPACE = 120  # GiB: a 7B model in float32 with AdamW's state, once, and the final weights
 
 
@@ -40,6 +40,7 @@ def examine(folder: Path) -> list[Finding]:
         _packages,
         _gpus,
         _communication,
+        lambda: torch_pins(requirements, version),
         lambda: _disk(folder),
         _hub,
         known_bad,
@@ -53,6 +54,14 @@ def version(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def requirements(package: str) -> list[str]:
+    """What the installed package asks for, empty where it is absent."""
+    try:
+        return importlib.metadata.requires(package) or []
+    except importlib.metadata.PackageNotFoundError:
+        return []
 
 
 def _python() -> list[Finding]:
@@ -146,6 +155,28 @@ def _communication() -> list[Finding]:
                 mend="start the container with --shm-size=16g, or NCCL stops with a bus error",
             )
         )
+    return findings
+
+
+def torch_pins(requires: Callable[[str], list[str]], versions: Callable[[str], str | None]) -> list[Finding]:
+    """Packages compiled against one PyTorch, beside another: they fail at import, or crash in a kernel."""
+    from packaging.requirements import Requirement
+
+    have = versions("torch")
+    findings = []
+    for package in PINNING:
+        for line in requires(package):
+            want = Requirement(line)
+            if have and want.name == "torch" and not want.specifier.contains(have, prereleases=True):
+                pin = f"torch{want.specifier}"
+                findings.append(
+                    Finding(
+                        what=package,
+                        state="bad",
+                        found=f"{versions(package)} wants {pin}, and torch {have} is here",
+                        mend=f"pip install '{pin}', or give {package} an environment of its own",
+                    )
+                )
     return findings
 
 

@@ -38,4 +38,13 @@ def _bos(tokenizer: Any, pairs: list[TokenizedPair]) -> str:
         return f"exactly one {name} in every prompt"
     if counts == {0}:
         return f"the tokenizer knows {name} and puts it nowhere"
+    if data.chat_format(tokenizer).template and _in_one_turn(tokenizer) > 1:
+        return f"{name} opens each turn of this template, as its authors mean it"
     return f"{name} occurs {' or '.join(map(str, sorted(counts)))} times: does a prompt hold it as text?"
+
+
+def _in_one_turn(tokenizer: Any) -> int:
+    """How often the template itself writes BOS around one user turn."""
+    turn = [{"role": "user", "content": "x"}]
+    text = tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
+    return text.count(tokenizer.bos_token)

@@ -33,7 +33,6 @@ def prepare(recipe: Recipe) -> Prepared:
     Raises:
         InputError: anything wrong with the recipe or the data, named as exactly as it is known.
     """
-    losses.create(**recipe.loss)  # a bad loss is said before any data is read
     loaded = data.load_pairs(
         recipe.data.path, split=recipe.data.split, limit=recipe.data.limit, on_bad=recipe.data.on_bad
     )

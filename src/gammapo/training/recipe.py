@@ -10,7 +10,7 @@ import pydantic
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from gammapo import files
+from gammapo import files, losses
 from gammapo.errors import InputError, nearest
 
 
@@ -112,14 +112,7 @@ def load_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
     Raises:
         InputError: no such file, no YAML, an unknown key (the nearest known one is named) or a bad value.
     """
-    with files.open_text(path) as source:
-        text = source.read()
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else None
-        raise InputError("not valid YAML", file=path, line=line, fix="mend the file") from error
+    content = files.read_yaml(path)
     if not isinstance(content, dict):
         raise InputError("not a recipe", file=path, expected="a mapping with model, data, loss and output")
     for override in overrides or []:
@@ -143,6 +136,10 @@ def parse_recipe(content: dict[str, Any], file: str | Path | None = None) -> Rec
         raise _explain(error, file) from error
     if not isinstance(recipe.loss.get("name"), str):
         raise InputError("no loss is named", file=file, field="loss.name", expected="the name of a loss")
+    try:
+        losses.create(**recipe.loss)
+    except InputError as error:
+        raise error.inside(file) from error
     _check_training_arguments(recipe, file)
     return recipe
 
@@ -177,7 +174,9 @@ def _numbers(value: Any) -> Any:
 
 
 def _explain(error: pydantic.ValidationError, file: str | Path | None) -> InputError:
-    first = error.errors()[0]
+    told = error.errors()
+    # a mistyped key is also a missing one; the typing error is the one to mend
+    first = next((one for one in told if one["type"] == "extra_forbidden"), told[0])
     place = [str(part) for part in first["loc"]]
     if first["type"] == "extra_forbidden":
         section: Any = Recipe

@@ -35,9 +35,13 @@ def check_limits(recipe: Recipe, *, allow_out_of_range: bool = False) -> list[st
     options: Any = losses.create(**recipe.loss).options
     broken: list[InputError] = []
     notices: list[str] = []
-    values = [("loss.beta", getattr(options, "beta", None), BETA)]
-    if hasattr(options, "target_margin"):
-        values.append(("loss.gamma_beta_ratio", options.target_margin / options.beta, RATIO))
+    values = []
+    if getattr(options, "per_token", True):
+        values.append(("loss.beta", getattr(options, "beta", None), BETA))
+        if hasattr(options, "target_margin"):
+            values.append(("loss.gamma_beta_ratio", options.target_margin / options.beta, RATIO))
+    else:  # rewards of summed log-probs are larger by an answer's length: the ranges say nothing of them
+        notices.append("the ranges of β and γ₀/β are for log-probs per token, and this loss takes sums")
     values.append(("training.learning_rate", recipe.training.learning_rate, RATE))
     for field, value, span in values:
         if value is None or _within(value, span):

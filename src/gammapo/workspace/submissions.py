@@ -6,16 +6,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from gammapo import files
+from gammapo import files, losses
 from gammapo.errors import InputError
 from gammapo.workspace.score import Rates, Score
 
 MOST = 3
+# options that make another loss of the same name; another β, margin or rate is another setting of it
+FORMS = ("per_token", "margin")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """One scored submission. `loss` is the recipe's whole loss section: another option is another loss."""
+    """One scored submission. `loss` is the recipe's whole loss section."""
 
     name: str
     loss: dict[str, Any]
@@ -24,6 +26,12 @@ class Submission:
     lc: float
     wr: float
     score: float
+
+    @property
+    def form(self) -> tuple[Any, ...]:
+        """What tells its loss from others: the name, and the options that change what is compared."""
+        options = losses.create(**self.loss).options
+        return (self.loss["name"], *(getattr(options, key, None) for key in FORMS))
 
 
 def submit(
@@ -54,11 +62,11 @@ def submit(
     known = read_ledger(ledger)
     if any((old.loss, old.annotations) == (new.loss, new.annotations) for old in known):
         return known
-    if twin := next((old for old in known if old.loss == new.loss), None):
+    if twin := next((old for old in known if old.form == new.form), None):
         raise InputError(
-            f"the loss {new.loss} was submitted before, as {twin.name!r}",
+            f"the loss {new.loss['name']!r} was submitted before, as {twin.name!r}",
             file=ledger,
-            expected="another training loss for each submission",
+            expected="another training loss for each submission, not another setting of one",
             fix="train another loss (recipes gammapo, gamma_simpo, gammapo_dpo)",
         )
     if len(known) >= MOST:
@@ -66,6 +74,7 @@ def submit(
             f"{MOST} submissions are made: " + ", ".join(old.name for old in known),
             file=ledger,
             expected=f"at most {MOST}",
+            fix="score without entering it: --no-enter",
         )
     files.write_json(ledger, [asdict(one) for one in [*known, new]])
     return [*known, new]
