@@ -8,7 +8,7 @@ import yaml
 
 @pytest.fixture
 def pairs(tmp_path):
-    rows = [{"prompt": f"q {i}", "chosen": f"river sea {i}", "rejected": f"cat mat {i}"} for i in range(30)]
+    rows = [{"prompt": f"q {i}", "chosen": f"river sea {i}", "rejected": f"cat mat {i}"} for i in range(60)]
     path = tmp_path / "pairs.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
@@ -24,7 +24,7 @@ def test_json_report_and_the_reports_own_verb(pairs, run, tmp_path, tiny_model_d
     assert code == 0, err
     results = json.loads(stdout)
     assert results == json.loads((out / "results.json").read_text())
-    assert (results["pairs"]["train"], results["pairs"]["held_out"]) == (24, 6)
+    assert (results["pairs"]["train"], results["pairs"]["held_out"]) == (48, 12)
     assert results["repairs"][0]["right"] is None
     text = (out / "report.md").read_text()
     assert "The held-out labels are taken as they are" in text
@@ -33,7 +33,7 @@ def test_json_report_and_the_reports_own_verb(pairs, run, tmp_path, tiny_model_d
     code, stdout, _ = run("report", out, "-o", tmp_path / "again.md")
     assert code == 0
     assert (tmp_path / "again.md").read_text() == text
-    code, stdout, _ = run("repair", *arguments)
+    code, stdout, _ = run("repair", *arguments)  # which trains nothing again
     assert code == 0
     assert "labels as given" in stdout
 
@@ -55,3 +55,7 @@ def test_refusals(pairs, run, tmp_path, tiny_model_dir):
     assert code == 2
     assert "no option 'betta'" in err
     assert not (tmp_path / "out").exists()
+    code, _, err = run("repair", pairs, "--recipe", recipe, "--holdout", 0.5, "-o", tmp_path / "out")
+    assert code == 2
+    assert "30 pairs; expected at least 40" in err
+    assert "--by ledger" in err

@@ -32,7 +32,7 @@ def plan(pair_file, recipe):
 
 def test_wrong_labels_are_mended_and_the_gain_is_measured(plan, tmp_path):
     out = tmp_path / "out"
-    results = run_repair(out, plan)
+    results = run_repair(out, replace(plan, by="ledger"))
     pairs, (mended,) = results["pairs"], results["repairs"]
     assert (pairs["train"], pairs["held_out"], pairs["flips"]) == (56, 24, 14)
     assert pairs["held_out_labels"] == "true"
@@ -167,6 +167,8 @@ def test_flips_of_held_out_pairs_are_undone_where_known(pair_file, recipe, tmp_p
     ("changes", "words"),
     [
         ({"how": "soften"}, "--how: unknown 'soften'"),
+        ({"by": "ledgr"}, "--by: unknown 'ledgr'"),
+        ({"cross_fit": 1}, "--cross-fit: is 1"),
         ({"above": 1.5}, "--above: is 1.5"),
         ({"holdout": 1.0}, "--holdout: is 1.0"),
         ({"seeds": 0}, "--seeds: is 0"),

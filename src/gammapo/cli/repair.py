@@ -34,6 +34,14 @@ def command(
     ),
     max_new_tokens: int = typer.Option(256, min=1, help="With --scorer: longest answer, in tokens."),
     temperature: float = typer.Option(0.7, min=0.0, help="With --scorer: 0 is greedy."),
+    by: str = typer.Option(
+        "witnesses",
+        "--by",
+        help="What judges a label: witnesses (first visits, texts) or ledger (all visits).",
+    ),
+    cross_fit: int = typer.Option(
+        0, "--cross-fit", help="Judge each label by one of K models not trained on it, and by the texts."
+    ),
     ceiling: bool = typer.Option(
         False, "--ceiling", help="Where wrong labels are known: train on the true ones too."
     ),
@@ -58,6 +66,8 @@ def command(
         scorer=scorer,
         max_new_tokens=max_new_tokens,
         temperature=temperature,
+        by=by,
+        cross_fit=cross_fit,
         ceiling=ceiling,
         seed=seed,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from gammapo.audit import BYS
 from gammapo.audit.repair import HOWS
 from gammapo.errors import InputError, nearest
 from gammapo.training import Recipe
@@ -27,6 +28,9 @@ class RepairPlan:
         evaluation: held-out pairs; None holds out `holdout` of the prompts of `source`.
         holdout: that share, in (0, 1).
         scorer: a SPEC of `judging.create_scorer`; the models then answer the held-out prompts too.
+        by: what judges the labels, one of `audit.BYS`; see there.
+        cross_fit: number of folds, to judge labels by models that were not trained on them (and the texts); 0
+            judges them by the run on the labels as given.
         ceiling: also train on the true labels, where a noise manifest tells them.
         seed: of the split, the bootstrap and the answers.
     """
@@ -41,16 +45,24 @@ class RepairPlan:
     scorer: str | None = None
     max_new_tokens: int = 256
     temperature: float = 0.7
+    by: str = "witnesses"
+    cross_fit: int = 0
     ceiling: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.how not in HOWS:
             raise InputError(f"unknown {self.how!r}", field="--how", expected=nearest(self.how, list(HOWS)))
+        if self.by not in BYS:
+            raise InputError(f"unknown {self.by!r}", field="--by", expected=nearest(self.by, list(BYS)))
         if not 0 <= self.above <= 1:
             raise InputError(f"is {self.above}", field="--above", expected="a probability in [0, 1]")
         if not 0 < self.holdout < 1:
             raise InputError(f"is {self.holdout}", field="--holdout", expected="a share between 0 and 1")
+        if self.cross_fit == 1 or self.cross_fit < 0:
+            raise InputError(
+                f"is {self.cross_fit}", field="--cross-fit", expected="0 for none, or at least 2"
+            )
         if self.seeds < 1:
             raise InputError(f"is {self.seeds}", field="--seeds", expected="at least 1")
 

@@ -14,10 +14,21 @@ from pathlib import Path
 from typing import Any
 
 from gammapo import data, files, losses, models, noise
-from gammapo.audit import RunAudit, audit_run, read_ledger, write_repaired
+from gammapo.audit import (
+    RunAudit,
+    audit_first_visits,
+    audit_run,
+    audit_witnesses,
+    join,
+    read_ledger,
+    text_witnesses,
+    write_repaired,
+)
 from gammapo.audit.repair import repaired_record_path
+from gammapo.audit.witness import check_count
 from gammapo.errors import InputError
 from gammapo.repair import measure, outcome
+from gammapo.repair.crossfit import cross_fit
 from gammapo.repair.material import TRAIN, Material, flipped_ids, make_material, read_source
 from gammapo.repair.plan import AS_GIVEN, CEILING, REPAIRED, RepairPlan
 from gammapo.report.repair import repair_page
@@ -60,12 +71,14 @@ def run_repair(
     material = make_material(folder, plan)
     for note in material.notes:
         say(note)
+    if plan.by != "ledger" or plan.cross_fit:
+        check_count(material.train)
     measure.check_scores(plan.recipe, measure.held_out_pairs(folder))
     measured: dict[str, list[dict[str, Any]]] = {arm: [] for arm in plan.arms}
     repairs = []
     for seed in range(plan.seeds):
         measured[AS_GIVEN].append(_arm(folder, plan, AS_GIVEN, seed, folder / TRAIN, stage))
-        repairs.append(mend(folder, plan, seed))
+        repairs.append(mend(folder, plan, seed, stage))
         if repairs[-1]["changed"]:
             source = _mended(folder, seed)
             measured[REPAIRED].append(_arm(folder, plan, REPAIRED, seed, source, stage))
@@ -177,12 +190,12 @@ def _arm(folder: Path, plan: RepairPlan, arm: str, seed: int, source: Path, stag
     return found
 
 
-def mend(folder: Path, plan: RepairPlan, seed: int) -> dict[str, Any]:
+def mend(folder: Path, plan: RepairPlan, seed: int, stage: Stage = _silent) -> dict[str, Any]:
     """Audit the training labels and write the mended file; what was changed, and how rightly if known."""
     target, audits = _mended(folder, seed), folder / "audits" / f"{seed}.json"
     record = repaired_record_path(target)
     if not (record.is_file() and audits.is_file()):
-        found = _audit(folder, plan, seed)
+        found = _audit(folder, plan, seed, stage)
         files.write_json(audits, found.as_dict())
         path = noise.manifest_path(folder / TRAIN)
         marker = noise.read_manifest(path).fingerprint if path.is_file() else None
@@ -202,10 +215,18 @@ def mend(folder: Path, plan: RepairPlan, seed: int) -> dict[str, Any]:
     }
 
 
-def _audit(folder: Path, plan: RepairPlan, seed: int) -> RunAudit:
-    run = folder / "runs" / f"{AS_GIVEN}-{seed}"
+def _audit(folder: Path, plan: RepairPlan, seed: int, stage: Stage) -> RunAudit:
     pairs: list[PreferencePair] = list(data.load_pairs(folder / TRAIN).pairs)
-    return audit_run(str(run), read_ledger(run), pairs, flipped=flipped_ids(folder), seed=plan.seed)
+    wrong = flipped_ids(folder)
+    if not plan.cross_fit:
+        run = folder / "runs" / f"{AS_GIVEN}-{seed}"
+        if plan.by == "ledger":
+            return audit_run(str(run), read_ledger(run), pairs, flipped=wrong, seed=plan.seed)
+        return audit_first_visits(str(run), read_ledger(run), pairs, flipped=wrong)
+    where = folder / "crossfit" / str(seed)
+    recipe = arm_recipe(plan, folder / TRAIN, where, seed)
+    trained = cross_fit(where, recipe, pairs, plan.cross_fit, seed=plan.seed, stage=stage)
+    return audit_witnesses(str(where), join(trained, text_witnesses(pairs)), pairs, flipped=wrong)
 
 
 def summarise(

@@ -87,7 +87,7 @@ def command(results: Row) -> str:
     words = ["gammapo repair", plan["source"], "--recipe RECIPE.yaml", "-o DIR"]
     words += [f"--how {plan['how']}", f"--above {plan['above']:g}", f"--seeds {results['seeds']}"]
     words += [f"--eval {plan['evaluation']}"] if plan["evaluation"] else [f"--holdout {plan['holdout']:g}"]
-    words += [f"--cross-fit {plan['cross_fit']}"] if plan.get("cross_fit") else []
+    words += [f"--cross-fit {plan['cross_fit']}"] if plan["cross_fit"] else [f"--by {plan['by']}"]
     words += [f"--scorer {plan['scorer']}"] if plan["scorer"] else []
     words += ["--ceiling"] if plan["ceiling"] else []
     return " ".join([*words, f"--seed {plan['seed']}"])
