@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "audit": FOUNDATION | {"data", "evaluation"},
     "report": FOUNDATION,
     "benchmark": FOUNDATION | STAGES | {"report"},
+    "repair": FOUNDATION | STAGES | {"report"},
     "demo": FOUNDATION | STAGES | {"report", "benchmark"},
     "integrations": FOUNDATION | {"losses", "margins", "training", "data"},
     "planning": FOUNDATION | STAGES,

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from gammapo import noise
-from gammapo.data import load_pairs
+from gammapo.data import load_pairs, write_pairs
 
 
 @pytest.fixture
@@ -85,7 +85,9 @@ def test_after_training(run, trained, tmp_path):
     assert code == 0, err
     found = json.loads(out)
     assert found["truth"]["auroc"] > 0.95
-    assert abs(found["estimated_flip_rate"] - 0.3) < 0.08
+    low, high = found["estimated_flip_rate_ci95"]
+    assert low < 0.3 < high
+    assert found["estimated_flip_rate_fitted"] > 0.1
     assert found["repaired"]["right"] > 35
     mended = {pair.id: pair.chosen for pair in load_pairs(fixed).pairs}
     clean = {pair.id: pair.chosen for pair in load_pairs(source).pairs}
@@ -94,6 +96,9 @@ def test_after_training(run, trained, tmp_path):
     assert code == 0
     assert "wrong labels, estimated" in out
     assert "AUROC" in out
+    code, out, _ = run(source, "--run", folder, "--by", "ledger", "--format", "json")
+    assert code == 0
+    assert abs(json.loads(out)["estimated_flip_rate"] - 0.3) < 0.08
 
 
 def test_after_training_refusals(run, trained, path):
@@ -103,3 +108,36 @@ def test_after_training_refusals(run, trained, path):
     code, out, err = run(path, "--run", folder)
     assert (code, out) == (2, "")
     assert "are in the pair file" in err
+
+
+def test_by_texts_alone(run, tmp_path):
+    """The better answer names what was asked for; 30 % of the labels are turned round."""
+    things = [f"thing{i}x" for i in range(120)]
+    rows = [{"prompt": f"Tell of {t}", "chosen": f"A {t} it is.", "rejected": "It is such."} for t in things]
+    source, noisy = tmp_path / "clean.jsonl", tmp_path / "noisy.jsonl"
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert run(source, "--text", "--run", tmp_path)[0] == 2
+    done = noise.corrupt(load_pairs(source).pairs, "symmetric", rate=0.3, seed=0)
+    write_pairs(noisy, done.pairs)
+    noise.write_manifest(noise.manifest_path(noisy), done.manifest)
+    code, out, err = run(noisy, "--text", "--format", "json")
+    assert code == 0, err
+    found = json.loads(out)
+    assert found["truth"]["auroc"] == 1.0
+    assert found["surest_pairs"] == 20
+
+
+def test_by_cross_fitting(run, trained, tmp_path, tiny_model_dir):
+    source, _ = trained
+    recipe = tmp_path / "recipe.yaml"
+    content = {"model": {"path": str(tiny_model_dir)}, "data": {"path": "x"}, "loss": {"name": "simpo"}}
+    content |= {"training": {"learning_rate": 5e-3, "pairs_per_step": 20}, "output": "x"}
+    recipe.write_text(json.dumps(content))
+    code, _, err = run(source, "--cross-fit", 2)
+    assert code == 2
+    assert "--recipe and --folder" in err
+    ways = ("--cross-fit", 2, "--recipe", recipe, "--folder", tmp_path / "cf")
+    code, out, err = run(source, *ways, "--html", tmp_path / "cf.html")
+    assert code == 0, err
+    assert "read off the surest" in out
+    assert "an upper bound if" in (tmp_path / "cf.html").read_text()

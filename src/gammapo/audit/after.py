@@ -1,20 +1,24 @@
-"""The audit after training: which labels the run's ledger makes suspect, and how many are wrong in all."""
+"""The audit after training: which labels are suspect by a run's ledger, or by models that were not trained on
+them, and how many are wrong in all."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from gammapo.audit.evidence import Evidence
+from gammapo.audit.evidence import Evidence, first_visits
 from gammapo.audit.posterior import fit_noise, flip_probability, rate_interval
+from gammapo.audit.text import text_witnesses
 from gammapo.audit.truth import Truth, against_truth
+from gammapo.audit.witness import Witnesses, join, judge
 from gammapo.errors import InputError
 from gammapo.types import PreferencePair
 
 FEWEST = 20  # pairs below which a rate is not worth fitting
+BYS = ("witnesses", "ledger")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,21 +36,25 @@ class Suspect:
 
 @dataclass(frozen=True, kw_only=True)
 class RunAudit:
-    """All pairs of a run, the most suspect first, and the estimated share of wrong labels.
+    """All judged pairs, the most suspect first, and the estimated share of wrong labels.
 
-    `rate_first_visit` is the estimate from first visits alone; far above `rate` it says that the model has
-    memorised wrong labels. `missing` counts ledger ids that the pair file does not hold.
+    From all visits of a ledger, `rate_first_visit` is the estimate from first visits alone; far above `rate`
+    it says that the model has memorised wrong labels. From witnesses, `rate` is read off the `sure` surest
+    pairs and is an upper bound, and `fitted_rate` is what the curve's shape suggests (see
+    `witness.Verdicts`). Fields that the other way does not have are None. `missing` counts ids that the pair
+    file does not hold.
     """
 
     run: str
     suspects: tuple[Suspect, ...]
     rate: float
     rate_ci95: tuple[float, float]
-    rate_first_visit: float
-    slope: float
-    visits: float
-    missing: int
-    truth: Truth | None
+    rate_first_visit: float | None = None
+    visits: float | None = None
+    fitted_rate: float | None = None
+    sure: int | None = None
+    missing: int = 0
+    truth: Truth | None = None
 
     def as_dict(self, most: int | None = None) -> dict[str, Any]:
         return {
@@ -57,6 +65,8 @@ class RunAudit:
             "estimated_flip_rate": self.rate,
             "estimated_flip_rate_ci95": list(self.rate_ci95),
             "estimated_flip_rate_first_visit": self.rate_first_visit,
+            "estimated_flip_rate_fitted": self.fitted_rate,
+            "surest_pairs": self.sure,
             "truth": None if self.truth is None else asdict(self.truth),
             "suspects": [
                 {
@@ -92,6 +102,43 @@ def audit_run(
         InputError: fewer than 20 pairs of the ledger are in the file.
     """
     by_id = {pair.id: pair for pair in pairs}
+    known = _known(run, evidence, by_id)
+    fit = fit_noise(evidence.mean[known])
+    suspects, truth = _ranked(
+        [by_id[name] for name in evidence.ids if name in by_id],
+        flip_probability(evidence.mean[known], fit),
+        evidence.mean[known],
+        flipped,
+    )
+    return RunAudit(
+        run=run,
+        suspects=suspects,
+        rate=fit.rate,
+        rate_ci95=rate_interval(evidence.mean[known], seed=seed, resamples=resamples),
+        rate_first_visit=fit_noise(evidence.first[known]).rate,
+        visits=float(evidence.visits[known].mean()),
+        missing=int((~known).sum()),
+        truth=truth,
+    )
+
+
+def audit_first_visits(
+    run: str, evidence: Evidence, pairs: Sequence[PreferencePair], *, flipped: Set[str] | None = None
+) -> RunAudit:
+    """Rank a run's pairs by what was known before it trained on each: the gap at the first visit, and the
+    texts. See `audit_witnesses`.
+
+    Raises:
+        InputError: as `audit_run`, or too few pairs.
+    """
+    known = _known(run, evidence, {pair.id: pair for pair in pairs})
+    witnesses = join(first_visits(evidence), text_witnesses(pairs))
+    found = audit_witnesses(run, witnesses, pairs, flipped=flipped)
+    return replace(found, visits=1.0, missing=int((~known).sum()))
+
+
+def _known(run: str, evidence: Evidence, by_id: Mapping[str, PreferencePair]) -> np.ndarray:
+    """Which of the ledger's pairs are in the pair file; an error if hardly any."""
     known = np.array([name in by_id for name in evidence.ids])
     if known.sum() < FEWEST:
         raise InputError(
@@ -100,30 +147,65 @@ def audit_run(
             expected=f"at least {FEWEST}",
             fix="give the pair file on which this run was trained",
         )
-    fit = fit_noise(evidence.mean[known])
-    probability = flip_probability(evidence.mean, fit)
-    ranked = [index for index in np.argsort(-probability, kind="stable") if known[index]]
-    names = evidence.ids
-    truth = None
-    if flipped is not None:
-        wrong = np.array([name in flipped for name in names])
-        truth = against_truth(probability[known], wrong[known])
+    return known
+
+
+def audit_witnesses(
+    name: str,
+    witnesses: Witnesses,
+    pairs: Sequence[PreferencePair],
+    *,
+    flipped: Set[str] | None = None,
+) -> RunAudit:
+    """Rank pairs by witnesses that were made without their labels, as `repair.crossfit` makes them.
+
+    Args:
+        name: of the witnesses, for people.
+        pairs: the pairs with the labels to judge.
+        flipped: see `audit_run`.
+
+    Raises:
+        InputError: a witnessed pair is not in the file, or there are too few.
+    """
+    by_id = {pair.id: pair for pair in pairs}
+    unknown = [one for one in witnesses.ids if one not in by_id]
+    if unknown:
+        raise InputError(
+            f"{len(unknown)} witnessed pairs are not in the pair file (the first is {unknown[0]})",
+            file=name,
+            fix="give the pair file on which the witnesses were made",
+        )
+    found = judge(witnesses)
+    judged = [by_id[one] for one in witnesses.ids]
+    suspects, truth = _ranked(judged, found.probability, found.evidence, flipped)
     return RunAudit(
-        run=run,
-        suspects=tuple(
-            Suspect(
-                pair=by_id[names[index]],
-                probability=float(probability[index]),
-                evidence=float(evidence.mean[index]),
-                flipped=None if flipped is None else names[index] in flipped,
-            )
-            for index in ranked
-        ),
-        rate=fit.rate,
-        rate_ci95=rate_interval(evidence.mean[known], seed=seed, resamples=resamples),
-        rate_first_visit=fit_noise(evidence.first[known]).rate,
-        slope=fit.slope,
-        visits=float(evidence.visits[known].mean()),
-        missing=int((~known).sum()),
+        run=name,
+        suspects=suspects,
+        rate=found.share,
+        rate_ci95=found.share_ci95,
+        fitted_rate=found.fitted_share,
+        sure=found.sure,
         truth=truth,
     )
+
+
+def _ranked(
+    pairs: Sequence[PreferencePair],
+    probability: np.ndarray,
+    evidence: np.ndarray,
+    flipped: Set[str] | None,
+) -> tuple[tuple[Suspect, ...], Truth | None]:
+    """The pairs as suspects, the most suspect first, and how that compares with the truth where known."""
+    truth = None
+    if flipped is not None:
+        truth = against_truth(probability, np.array([pair.id in flipped for pair in pairs]))
+    suspects = tuple(
+        Suspect(
+            pair=pairs[index],
+            probability=float(probability[index]),
+            evidence=float(evidence[index]),
+            flipped=None if flipped is None else pairs[index].id in flipped,
+        )
+        for index in np.argsort(-probability, kind="stable")
+    )
+    return suspects, truth

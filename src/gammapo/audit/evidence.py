@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gammapo.audit.witness import Witnesses
 from gammapo.errors import InputError
 
 NEEDED = ("pair_id", "step", "epoch", "reward_gap")
@@ -60,6 +61,11 @@ def read_ledger(run: str | Path) -> Evidence:
         table["step"].to_numpy(),
         np.asarray(table["reward_gap"].to_numpy(), dtype=float),
     )
+
+
+def first_visits(found: Evidence) -> Witnesses:
+    """The gap at each pair's first visit as a witness: the model had not been trained on the label then."""
+    return Witnesses(ids=found.ids, names=("first visit",), values=found.first[:, None])
 
 
 def evidence(ids: list[str], steps: np.ndarray, gaps: np.ndarray) -> Evidence:

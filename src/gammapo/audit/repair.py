@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from gammapo import files
 from gammapo.audit.after import RunAudit
@@ -12,7 +11,7 @@ from gammapo.data import MARKER, write_pairs
 from gammapo.errors import InputError
 from gammapo.types import PreferencePair
 
-How = Literal["flip", "drop"]
+HOWS = ("flip", "drop")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +35,7 @@ def write_repaired(
     audit: RunAudit,
     output: str | Path,
     *,
-    how: How | str,
+    how: str,
     above: float,
     marker: str | None = None,
     overwrite: bool = False,
@@ -46,7 +45,7 @@ def write_repaired(
     Raises:
         InputError: an unknown way, a threshold outside [0, 1], nothing left, or an output that exists.
     """
-    if how not in ("flip", "drop"):
+    if how not in HOWS:
         raise InputError(f"unknown {how!r}", field="how", expected="'flip' or 'drop'")
     if not 0 <= above <= 1:
         raise InputError(f"is {above}", field="above", expected="a probability in [0, 1]")

@@ -21,6 +21,7 @@ VERBS = {
     "corrupt": "gammapo.cli.corrupt",
     "sample-pairs": "gammapo.cli.sample_pairs",
     "train": "gammapo.cli.train",
+    "repair": "gammapo.cli.repair",
     "losses": "gammapo.cli.losses",
     "generate": "gammapo.cli.generate",
     "judge": "gammapo.cli.judge",

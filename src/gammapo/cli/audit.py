@@ -1,8 +1,10 @@
-"""`gammapo audit FILE [--run DIR]`: what is wrong with preference labels, before and after training."""
+"""`gammapo audit FILE [--run DIR | --cross-fit K]`: what is wrong with preference labels, before and after
+training."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +36,24 @@ def command(
         None, "--drop", help="Checks whose pairs the cleaned file leaves out; repeat for several."
     ),
     run: Path = typer.Option(None, "--run", help="Audit after training: the folder of a finished run."),
-    repair: Path = typer.Option(None, "--repair", help="With --run: write a relabelled or filtered file."),
+    by: str = typer.Option(
+        "witnesses",
+        "--by",
+        help="With --run, what judges a label: witnesses (first visits and texts) or ledger (all visits).",
+    ),
+    text: bool = typer.Option(False, "--text", help="Rank the labels by the texts alone; needs no training."),
+    cross_fit: int = typer.Option(
+        0,
+        "--cross-fit",
+        help="Train K models, each on the other folds, and judge each label by one not trained on it.",
+    ),
+    recipe: Path = typer.Option(None, "--recipe", help="With --cross-fit: how they are trained."),
+    folder: Path = typer.Option(
+        None, "--folder", help="With --cross-fit: where; the same call goes on there."
+    ),
+    repair: Path = typer.Option(
+        None, "--repair", help="With --run or --cross-fit: write a relabelled or filtered file."
+    ),
     how: str = typer.Option("flip", "--how", help="What --repair does to suspects: flip or drop."),
     above: float = typer.Option(0.5, "--above", help="Probability of a wrong label from which it does."),
     seed: int = typer.Option(0, "--seed", help="Of the bootstrap interval."),
@@ -43,13 +62,15 @@ def command(
 ) -> None:
     """Find pairs that should not be trained on as they are, and say why for each.
 
-    With --run, rank the labels that a training run on these pairs makes suspect.
+    With --run, --cross-fit or --text, rank the labels instead: by a training run on these pairs, by models
+    that were not trained on them, or by the texts alone.
 
     The cleaned file leaves out, unless --drop says otherwise: near_identical, contradiction, repeat, leakage,
     template. Unusable rows are never in it.
     """
-    if run is not None:
-        _after(source, split, run, html, examples, repair, how, above, seed, overwrite, format)
+    if run is not None or cross_fit or text:
+        way = Way(run=run, by=by, text=text, folds=cross_fit, recipe=recipe, folder=folder, seed=seed)
+        _after(source, split, way, html, examples, repair, how, above, overwrite, format)
         return
     from gammapo import data, files, models
     from gammapo.audit import DROPPED_BY_DEFAULT, audit_pairs, write_clean
@@ -121,33 +142,43 @@ def print_report(report: AuditReport, cleaned: Cleaned | None) -> None:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """How labels are judged: by a run, by cross-fitting, or by the texts alone."""
+
+    run: Path | None
+    by: str
+    text: bool
+    folds: int
+    recipe: Path | None
+    folder: Path | None
+    seed: int
+
+
 def _after(
     source: str,
     split: str | None,
-    run: Path,
+    way: Way,
     html: Path | None,
     examples: int | None,
     repair: Path | None,
     how: str,
     above: float,
-    seed: int,
     overwrite: bool,
     format: Format,
 ) -> None:
     from gammapo import data, files
-    from gammapo.audit import audit_run, read_ledger, write_repaired
+    from gammapo.audit import write_repaired
     from gammapo.audit.repair import repaired_record_path
     from gammapo.cli.console import print_json, stderr
 
     outputs = [html, repair, repaired_record_path(repair) if repair else None]
     for path in () if overwrite else [path for path in outputs if path is not None]:
         files.refuse_existing(path)
-    evidence = read_ledger(run)
     loaded = data.load_pairs(source, split=split, on_bad="drop")
     stderr.print(f"read {loaded.report.describe()}")
-    pairs, manifest = _as_trained(source, loaded, run)
-    flipped = None if manifest is None else manifest.flipped
-    found = audit_run(str(run), evidence, pairs, flipped=flipped, seed=seed)
+    pairs, manifest = _as_trained(source, loaded, way.run)
+    found = _suspects(way, pairs, None if manifest is None else manifest.flipped)
     repaired = None
     if repair is not None:
         marker = None if manifest is None else manifest.fingerprint
@@ -172,8 +203,35 @@ def _after(
         print_run(found, repaired, above)
 
 
+def _suspects(way: Way, pairs: Sequence[PreferencePair], flipped: Set[str] | None) -> RunAudit:
+    from gammapo import audit
+    from gammapo.errors import InputError, nearest
+
+    if (way.run is not None) + bool(way.folds) + way.text > 1:
+        raise InputError("two ways to judge labels", expected="one of --run, --cross-fit and --text")
+    if way.run is not None:
+        if way.by not in audit.BYS:
+            raise InputError(f"unknown {way.by!r}", field="--by", expected=nearest(way.by, list(audit.BYS)))
+        ledger, name = audit.read_ledger(way.run), str(way.run)
+        if way.by == "ledger":
+            return audit.audit_run(name, ledger, pairs, flipped=flipped, seed=way.seed)
+        return audit.audit_first_visits(name, ledger, pairs, flipped=flipped)
+    witnesses = audit.text_witnesses(pairs)
+    if way.text:
+        return audit.audit_witnesses("texts", witnesses, pairs, flipped=flipped)
+    if way.recipe is None or way.folder is None:
+        raise InputError("is not enough", field="--cross-fit", expected="--recipe and --folder with it")
+    from gammapo.cli.console import progress
+    from gammapo.repair.crossfit import cross_fit
+    from gammapo.training import load_recipe
+
+    recipe = load_recipe(way.recipe)
+    trained = cross_fit(way.folder, recipe, pairs, way.folds, seed=way.seed, stage=progress)
+    return audit.audit_witnesses(str(way.folder), audit.join(trained, witnesses), pairs, flipped=flipped)
+
+
 def _as_trained(
-    source: str, loaded: LoadedPairs, run: Path
+    source: str, loaded: LoadedPairs, run: Path | None
 ) -> tuple[Sequence[PreferencePair], Manifest | None]:
     """The pairs with the labels that the run saw, and the manifest of wrong ones where there is one.
 
@@ -182,8 +240,8 @@ def _as_trained(
     """
     from gammapo import noise
 
-    inside, beside = run / "noise.json", noise.manifest_path(source)
-    if inside.is_file():
+    inside, beside = run / "noise.json" if run else None, noise.manifest_path(source)
+    if inside is not None and inside.is_file():
         manifest = noise.read_manifest(inside)
         return noise.compose(loaded.pairs, manifest.steps).pairs, manifest
     if beside.is_file():
@@ -195,12 +253,17 @@ def print_run(found: RunAudit, repaired: Repaired | None, above: float) -> None:
     from gammapo.cli.console import print_table
 
     low, high = found.rate_ci95
+    how = "judged without their labels" if found.sure else f"{found.visits:.1f} visits each"
     rows = [
-        ["pairs", f"{len(found.suspects)}, {found.visits:.1f} visits each"],
+        ["pairs", f"{len(found.suspects)}, {how}"],
         ["wrong labels, estimated", f"{100 * found.rate:.1f} % ({100 * low:.1f} to {100 * high:.1f})"],
-        ["  from first visits alone", f"{100 * found.rate_first_visit:.1f} %"],
-        [f"suspects above {above:g}", str(sum(one.probability > above for one in found.suspects))],
     ]
+    if found.rate_first_visit is not None:
+        rows.append(["  from first visits alone", f"{100 * found.rate_first_visit:.1f} %"])
+    if found.fitted_rate is not None:
+        rows.append(["  by the shape of the curve", f"{100 * found.fitted_rate:.1f} %"])
+        rows.append(["  an upper bound, read off the surest", f"{found.sure} pairs"])
+    rows.append([f"suspects above {above:g}", str(sum(one.probability > above for one in found.suspects))])
     if found.missing:
         rows.append(["in the ledger, not in the file", str(found.missing)])
     if found.truth is not None:

@@ -11,7 +11,7 @@ from gammapo.cli.console import Format
 
 def command(
     folder: Path = typer.Argument(
-        help="A demo's output, a run folder or a benchmark's folder.", metavar="DIR"
+        help="A demo's output, a repair's, a run folder or a benchmark's folder.", metavar="DIR"
     ),
     output: Path | None = typer.Option(
         None, "-o", "--output", help="Where to write: .html or .md (default: DIR/report.html)."
@@ -19,7 +19,7 @@ def command(
     format: Format = typer.Option(Format.table, "--format", help="How to print the summary."),
     overwrite: bool = typer.Option(False, "--overwrite", help="Replace the output if it is there."),
 ) -> None:
-    """Charts and tables of a demo, a run or a benchmark, as one self-contained page."""
+    """Charts and tables of a demo, a repair, a run or a benchmark, as one self-contained page."""
     from gammapo import files
     from gammapo.cli.console import print_json, print_table, stderr
     from gammapo.errors import InputError
@@ -40,6 +40,8 @@ def command(
         print_json({**summary, "rows": list(found.rows), "comparisons": list(found.comparisons)})
     elif found.kind == "demo":
         terminal_table(found.rows, found.comparisons)
+    elif found.kind == "repair":
+        print(found.finding)
     elif found.kind == "benchmark":
         ranking_table(found.rows)
     else:

@@ -9,22 +9,23 @@ from typing import Any
 
 from gammapo.errors import InputError
 from gammapo.files import read_json
-from gammapo.report import benchmark, benchmark_files, blocks, demo, robustness, run
+from gammapo.report import benchmark, benchmark_files, blocks, demo, repair, robustness, run
 from gammapo.report.demo_files import read_demo
 from gammapo.report.markup import plain
 from gammapo.report.page import Page
 from gammapo.report.results import Row
 
 EXPECTED = (
-    "a demo's output (results.json with one object a model), a training run (metrics.jsonl) "
+    "a demo's output (results.json with one object a model), a repair's, a training run (metrics.jsonl) "
     "or a benchmark (results.jsonl, .json or .parquet with world, loss, noise, rate, seed)"
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """A page and its gist. `kind` is "demo", "run" or "benchmark". `rows` are a demo's results, the signs
-    noticed in a run, or a benchmark's ranking; `comparisons` are a demo's paired differences."""
+    """A page and its gist. `kind` is "demo", "repair", "run" or "benchmark". `rows` are a demo's results, a
+    repair's arms, the signs noticed in a run, or a benchmark's ranking; `comparisons` are the paired
+    differences of a demo or a repair."""
 
     kind: str
     page: Page
@@ -55,6 +56,10 @@ def report_on(folder: str | Path) -> Report:
     if kind == "benchmark":
         rows = benchmark_files.read_benchmark(folder)
         return Report(kind=kind, page=benchmark.benchmark_page(rows), rows=ranking(rows))
+    if kind == "repair":
+        results = read_json(folder / "results.json")
+        page, rows = repair.repair_page(results), results["arms"]
+        return Report(kind=kind, page=page, rows=rows, comparisons=results["comparisons"])
     page = run.run_page(folder)
     signs = [block for block in page.blocks if isinstance(block, blocks.Warn)]
     return Report(
@@ -81,13 +86,15 @@ def ranking(rows: Sequence[Row], metric: str = "gold_reward") -> list[dict[str, 
 
 
 def recognise(folder: Path) -> str:
-    """ "demo", "benchmark" or "run".
+    """ "demo", "repair", "benchmark" or "run".
 
     Raises:
         InputError: none of them, with what was expected and what lies there.
     """
     if (folder / "results.json").is_file():
         rows = read_json(folder / "results.json")
+        if isinstance(rows, dict) and rows.get("kind") == "repair":
+            return "repair"
         first = rows[0] if isinstance(rows, list) and rows else {}
         return "benchmark" if isinstance(first, dict) and {"world", "seed"} <= set(first) else "demo"
     if any((folder / name).is_file() for name in benchmark_files.FILES):

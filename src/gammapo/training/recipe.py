@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from pathlib import Path
 from typing import Any, Literal
@@ -115,9 +116,19 @@ def load_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
     content = files.read_yaml(path)
     if not isinstance(content, dict):
         raise InputError("not a recipe", file=path, expected="a mapping with model, data, loss and output")
-    for override in overrides or []:
+    return parse_recipe(with_overrides(content, overrides or []), file=path)
+
+
+def with_overrides(content: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
+    """A recipe's mapping with each `section.key=value` put in; the value is read as YAML.
+
+    Raises:
+        InputError: an override that cannot be read, or that goes into a single value.
+    """
+    content = copy.deepcopy(content)
+    for override in overrides:
         _override(content, override)
-    return parse_recipe(content, file=path)
+    return content
 
 
 def parse_recipe(content: dict[str, Any], file: str | Path | None = None) -> Recipe:

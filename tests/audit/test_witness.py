@@ -1,0 +1,141 @@
+"""Witnesses of known worth: labels ranked, ε bounded, and the cases in which neither works."""
+
+import numpy as np
+import pytest
+from scipy.optimize import check_grad
+from scipy.special import expit
+
+from gammapo.audit import Witnesses, audit_witnesses, judge
+from gammapo.audit.truth import against_truth
+from gammapo.audit.witness import clopper_pearson, fit, fold_of
+from gammapo.errors import InputError
+
+
+def made(rate, *, n=2000, clarity=2.0, error=0.5, seed=0):
+    """Witnesses of n labels, of which `rate` are flipped, and which.
+
+    A pair's true gap is normal; a first witness sees it with an error, a second one is noise. Labels are
+    Bradley–Terry on the gap with slope `clarity` before they are flipped, so some are honestly doubtful.
+    """
+    rng = np.random.default_rng(seed)
+    gap = rng.normal(size=n)
+    label = np.where(rng.random(n) < expit(2 * clarity * gap), 1.0, -1.0)
+    wrong = rng.random(n) < rate
+    x = np.column_stack([gap + error * rng.normal(size=n), rng.normal(size=n)])
+    x = x * (label * np.where(wrong, -1, 1))[:, None]
+    return Witnesses(ids=tuple(map(str, range(n))), names=("trained", "noise"), values=x), wrong
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.2, 0.3, 0.4])
+def test_symmetric_flips_are_ranked_bounded_and_nearly_counted(rate):
+    shares = []
+    for seed in range(5):
+        witnesses, wrong = made(rate, seed=seed)
+        found = judge(witnesses)
+        shares.append(found.share)
+        low, high = found.share_ci95
+        assert low - 1e-9 <= found.share <= high
+        assert found.sure == 200
+        if rate:
+            truth = against_truth(found.probability, wrong)
+            assert truth.auroc is not None
+            assert truth.auroc > 0.75
+            assert truth.calibration_error < (0.06 if rate < 0.25 else 0.2)
+    # an upper bound, but for chance; the witnesses are wrong of about one in ten of the surest pairs
+    assert rate - 0.05 < np.mean(shares) < rate + 0.1 * (1 - 2 * rate) + 0.04
+
+
+def test_a_useless_witness_gets_no_weight():
+    witnesses, _ = made(0.2)
+    weights = judge(witnesses).weights
+    assert abs(weights[1]) < 0.1 * abs(weights[0])
+
+
+def test_weak_witnesses_give_a_bound_far_above_the_truth():
+    """No witness is ever sure here, so the surest tenth still holds much honest doubt."""
+    found = judge(made(0.1, clarity=0.3, error=2.0)[0])
+    assert found.share > 0.25
+
+
+def test_the_units_of_a_witness_do_not_matter():
+    witnesses, _ = made(0.2)
+    scaled = Witnesses(ids=witnesses.ids, names=witnesses.names, values=witnesses.values * [1000.0, 0.01])
+    assert judge(scaled).probability == pytest.approx(judge(witnesses).probability, abs=1e-3)
+
+
+def test_exchanging_a_pairs_answers_mirrors_it():
+    witnesses, _ = made(0.2, n=400)
+    values = witnesses.values.copy()
+    found = judge(witnesses)
+    suspect = int(np.argmax(found.probability))
+    values[suspect] *= -1
+    again = judge(Witnesses(ids=witnesses.ids, names=witnesses.names, values=values))
+    assert again.probability[suspect] < 0.5 < found.probability[suspect]
+    assert again.evidence[suspect] == pytest.approx(-found.evidence[suspect], rel=0.25)
+
+
+def test_fit_finds_both_parameters_of_its_own_model():
+    """Labels drawn from ε + (1−2ε)σ(w·x) with extreme x: ε = 0.2, w = (1.5, −0.5)."""
+    rng = np.random.default_rng(0)
+    x = 4 * rng.normal(size=(20000, 2))
+    right = rng.random(20000) < 0.2 + 0.6 * expit(x @ [1.5, -0.5])
+    found = fit(np.where(right, 1.0, -1.0)[:, None] * x)
+    assert found.rate == pytest.approx(0.2, abs=0.015)
+    assert found.weights == pytest.approx([1.5, -0.5], abs=0.15)
+
+
+def test_the_likelihoods_slope_is_that_of_its_value(monkeypatch):
+    from gammapo.audit import witness
+
+    asked = []
+
+    def spy(function, start, **options):
+        asked.append((function, np.asarray(start, dtype=float)))
+        return minimize(function, start, **options)
+
+    minimize = witness.minimize
+    monkeypatch.setattr(witness, "minimize", spy)
+    fit(made(0.2, n=300)[0].values)
+    fit(made(0.2, n=300)[0].values, rate=0.1)
+    for function, start in asked:
+        value, slope = (lambda p, f=function: f(p)[0]), (lambda p, f=function: f(p)[1])
+        assert check_grad(value, slope, start + 0.1) < 1e-5
+
+
+def test_clopper_pearson_by_the_book():
+    """0 of 10: 0 to 1 − 0.025^(1/10) = 0.3085; 5 of 10: 0.187 to 0.813."""
+    assert clopper_pearson(0, 10) == pytest.approx((0.0, 0.3085), abs=1e-4)
+    assert clopper_pearson(5, 10) == pytest.approx((0.1871, 0.8129), abs=1e-4)
+    assert clopper_pearson(10, 10)[1] == 1.0
+
+
+def test_folds_keep_groups_together_and_are_of_like_size():
+    groups = [f"p{i // 2}" for i in range(30)]
+    fold = fold_of(groups, 4, seed=1)
+    assert all(fold[i] == fold[i + 1] for i in range(0, 30, 2))
+    assert sorted(np.bincount(fold)) == [6, 8, 8, 8]
+    assert (fold == fold_of(groups, 4, seed=1)).all()
+    with pytest.raises(InputError, match="16 folds of 15 prompts"):
+        fold_of(groups, 16, seed=1)
+
+
+def test_faults_are_named(pair):
+    witnesses, _ = made(0.2, n=100)
+    with pytest.raises(InputError, match="1 witnessed pairs are not in the pair file"):
+        audit_witnesses("cf", witnesses, [pair(str(i)) for i in range(99)])
+    with pytest.raises(InputError, match="30 pairs"):
+        judge(made(0.2, n=30)[0])
+    with pytest.raises(InputError, match="not a finite number"):
+        Witnesses(ids=("a",), names=("x",), values=np.array([[np.nan]]))
+
+
+def test_the_audit_carries_the_truth_and_the_most_suspect_first(pair):
+    witnesses, wrong = made(0.2, n=300)
+    flipped = {str(i) for i in np.flatnonzero(wrong)}
+    found = audit_witnesses("cf", witnesses, [pair(str(i)) for i in range(300)], flipped=flipped)
+    probabilities = [one.probability for one in found.suspects]
+    assert probabilities == sorted(probabilities, reverse=True)
+    assert found.truth is not None
+    assert found.truth.flips == len(flipped)
+    assert (found.visits, found.rate_first_visit) == (None, None)
+    assert found.as_dict()["surest_pairs"] == 30
