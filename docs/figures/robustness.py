@@ -18,7 +18,7 @@ from gammapo.evaluation import bootstrap_ci, holm, paired_difference
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "robustness.md"
 RESULTS = HERE.parents[1] / "benchmarks" / "results"
-GRIDS = ("robust", "steep", "ablation", "kinds", "scores")
+GRIDS = ("robust", "steep", "ablation")
 OURS = "gammapo"
 COLOURS = {
     "gammapo": "#0b6e8f",
