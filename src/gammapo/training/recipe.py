@@ -75,6 +75,11 @@ class TrainingSection(_Section):
     logging_steps: int = Field(1, ge=1)
     save_steps: float = Field(0.2, gt=0, description="steps between checkpoints; below 1, a share of the run")
     save_total_limit: int = Field(2, ge=1, description="checkpoints kept")
+    sample_every: int | None = Field(
+        None, ge=1, description="steps between samples of answers, taken at logging steps (default: never)"
+    )
+    samples: int = Field(8, ge=1, description="prompts of the training pairs that are sampled")
+    sample_tokens: int = Field(128, ge=8, description="the most tokens of a sampled answer")
 
 
 OWN = (
@@ -82,6 +87,9 @@ OWN = (
     "tokens_per_batch",
     "warmup_ratio",
     "save_total_limit",
+    "sample_every",
+    "samples",
+    "sample_tokens",
 )  # never given to transformers
 MANAGED = {
     "output_dir": "output",

@@ -1,7 +1,8 @@
 """One training run, from recipe to run folder. The same call goes on where a killed run stood.
 
 The run folder holds `recipe.yaml` (resolved), `run.json` (what was done with which versions and data),
-`metrics.jsonl`, `ledger.parquet`, `noise.json` if labels were corrupted here, `checkpoints/` and `model/`.
+`metrics.jsonl`, `ledger.parquet`, `noise.json` if labels were corrupted here, `samples.jsonl` if answers were
+sampled on the way, `checkpoints/` and `model/`.
 """
 
 from __future__ import annotations
@@ -80,7 +81,8 @@ def train(
         say(f"going on from step {step} ({resumed})")
         trainer.restore(resumed)
     elif main:
-        (folder / "metrics.jsonl").unlink(missing_ok=True)  # rows before the first checkpoint are run again
+        for name in ("metrics.jsonl", "samples.jsonl"):  # rows before the first checkpoint are run again
+            (folder / name).unlink(missing_ok=True)
     with models.quiet():
         trainer.train(resume_from_checkpoint=None if resumed is None else str(resumed))
         _save_model(trainer, prepared, folder / "model")
@@ -279,7 +281,24 @@ def _make_trainer(model, pairs, prepared: Prepared, on_step) -> Any:
         Path(prepared.recipe.output),
         keep=settings.save_total_limit,
         on_step=on_step,
+        samples=_sampling_plan(prepared),
     )
+
+
+def _sampling_plan(prepared: Prepared) -> Any:
+    """(plan, tokenizer) of the answers to sample while training, or None."""
+    from gammapo.training.sampling import SamplingPlan, choose_prompts
+
+    settings = prepared.recipe.training
+    if settings.sample_every is None:
+        return None
+    plan = SamplingPlan(
+        every=settings.sample_every,
+        prompts=choose_prompts(prepared.pairs, settings.samples, settings.seed),
+        max_new_tokens=settings.sample_tokens,
+        seed=settings.seed,
+    )
+    return plan, prepared.tokenizer
 
 
 def _save_model(trainer, prepared: Prepared, target: Path) -> None:
