@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,7 +66,13 @@ def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
         ) from error
 
 
-def load_model(path: str | Path, *, dtype: str = "float32", device: str | None = None) -> PreTrainedModel:
+def load_model(
+    path: str | Path,
+    *,
+    dtype: str = "float32",
+    device: str | None = None,
+    weights: bool = True,
+) -> PreTrainedModel:
     """A causal language model, in evaluation mode.
 
     An adapter folder is loaded on top of the base model that it names, and merged into it.
@@ -75,6 +81,8 @@ def load_model(path: str | Path, *, dtype: str = "float32", device: str | None =
         path: folder, hub id, or "smollm2".
         dtype: "float32", "bfloat16" or "float16".
         device: where to put it; None leaves it on the CPU.
+        weights: False leaves them unread: memory is set aside and not touched, which takes up none. For the
+            processes of a sharded run that get their share from the first one.
 
     Raises:
         InputError: no causal language model there.
@@ -91,6 +99,8 @@ def load_model(path: str | Path, *, dtype: str = "float32", device: str | None =
         with quiet():
             if is_adapter(where):
                 model = _load_adapter(where, dtype)
+            elif not weights:
+                model = _without_weights(where, dtype)
             else:
                 model = AutoModelForCausalLM.from_pretrained(where, dtype=getattr(torch, dtype))
     except (OSError, ValueError) as error:
@@ -104,6 +114,27 @@ def load_model(path: str | Path, *, dtype: str = "float32", device: str | None =
     if device:
         model.to(device)  # pyright: ignore[reportArgumentType]
     return model.eval()
+
+
+def _without_weights(where: str, dtype: str) -> PreTrainedModel:
+    """The architecture with parameters of untouched memory; buffers that no checkpoint holds are right."""
+    import torch
+    from accelerate import init_empty_weights
+    from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
+
+    with init_empty_weights(include_buffers=False):
+        config = AutoConfig.from_pretrained(where)
+        model = AutoModelForCausalLM.from_config(config, dtype=getattr(torch, dtype))
+    made: dict[int, torch.nn.Parameter] = {}  # by what they replace, so that tied weights stay tied
+    for module in model.modules():
+        for name, parameter in module._parameters.items():
+            if parameter is not None:
+                empty = torch.nn.Parameter(torch.empty_like(parameter, device="cpu"))
+                module._parameters[name] = made.setdefault(id(parameter), empty)
+    model.tie_weights()
+    with suppress(OSError):  # the model may have none of its own
+        model.generation_config = GenerationConfig.from_pretrained(where)
+    return model
 
 
 def _load_adapter(where: str, dtype: str) -> PreTrainedModel:

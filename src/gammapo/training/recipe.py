@@ -23,7 +23,10 @@ class ModelSection(_Section):
 
     path: str = Field(description='folder, hub id, or "smollm2" (the embedded model)')
     dtype: Literal["float32", "bfloat16", "float16"] = Field(
-        "float32", description="of the weights as loaded"
+        "float32", description="of the arithmetic, and of frozen weights under adapters"
+    )
+    masters: Literal["float32", "dtype"] = Field(
+        "float32", description="of the trained weights; dtype: pure half precision, which loses small updates"
     )
 
 

@@ -21,6 +21,7 @@ from gammapo.training import checkpoints, sampling
 from gammapo.training.batches import StepBatch, StepDataset
 from gammapo.training.ledger import Ledger
 from gammapo.training.metrics import Meter, step_metrics
+from gammapo.training.precision import check_masters
 from gammapo.training.sampling import SamplingPlan
 from gammapo.training.step import Machinery, accumulate_gradients
 from gammapo.training.watch import Watch
@@ -45,6 +46,7 @@ class PairTrainer(Trainer):
         keep: number of checkpoints to keep.
         on_step: called as (step, steps in all) after each optimiser step on the first rank.
         samples: which answers to sample while training, and the tokenizer to read them with; None for none.
+        masters: the type that the trained weights and their optimiser state must have; None checks nothing.
     """
 
     def __init__(
@@ -58,9 +60,11 @@ class PairTrainer(Trainer):
         keep: int = 2,
         on_step: Callable[[int, int], None] | None = None,
         samples: tuple[SamplingPlan, Any] | None = None,
+        masters: str | None = None,
     ):
         self.steps, self.loss, self.run, self.keep = steps, loss, run, keep
-        self.samples, self.watch = samples, Watch()
+        self.samples, self.masters, self.watch = samples, masters, Watch()
+        self.before_training: Callable[[], None] | None = None  # called when the model lies where it trains
         self.loss_state: Mapping[str, Tensor] | None = None
         self.ledger, self.meter = Ledger(), Meter()
         self._batch: StepBatch | None = None
@@ -137,9 +141,16 @@ class PairTrainer(Trainer):
 
     # ---- guards and logging ----
 
+    def check_masters(self) -> None:
+        if self.masters is not None:
+            names = {id(weight): name for name, weight in self.model.named_parameters()}
+            check_masters(names, self.optimizer, self.masters)
+
     def _get_grad_norm(self, model, grad_norm=None):
         """The gradient norm, refused before the optimiser sees it if anything in the step is not finite."""
         norm = super()._get_grad_norm(model, grad_norm)
+        if isinstance(norm, Tensor) and hasattr(norm, "full_tensor"):  # FSDP2's norm is spread over the ranks
+            norm = norm.full_tensor()  # pyright: ignore[reportAttributeAccessIssue]
         finite = torch.isfinite(self._per_pair).all()
         if isinstance(norm, Tensor):
             finite = finite & torch.isfinite(norm).to(finite.device)
@@ -187,7 +198,7 @@ class PairTrainer(Trainer):
         assert self.samples is not None
         plan, tokenizer = self.samples
         model = self.accelerator.unwrap_model(self.model)
-        answers = sampling.sample_answers(model, tokenizer, plan, self.compute_loss_context_manager())
+        answers = sampling.sample_answers(model, tokenizer, plan, self.accelerator.autocast())
         if self.is_world_process_zero():
             sampling.write_samples(self.run / sampling.FILE, self.state.global_step, plan, answers, tokenizer)
         self.meter.restart_clock()
@@ -226,15 +237,24 @@ class PairTrainer(Trainer):
 
 
 class _Beginning(TrainerCallback):
-    """Samples the untrained model, to compare with, and starts the clock of the rates."""
+    """What is done once the model lies where it trains: checks, the reference, a sample to compare with."""
 
     def __init__(self, trainer: PairTrainer):
-        self.trainer = trainer
+        self.trainer, self.first = trainer, True
 
     def on_train_begin(self, args, state, control, **kwargs):
+        self.trainer.check_masters()
+        if self.trainer.before_training is not None:
+            self.trainer.before_training()
         if self.trainer.samples and state.global_step == 0:
             self.trainer._record(self.trainer.sample())
         self.trainer.meter.restart_clock()
+        self.first = True
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if self.first:
+            self.trainer.check_masters()  # once more, now that the optimiser has its state
+            self.first = False
 
 
 class _Epochs(TrainerCallback):
