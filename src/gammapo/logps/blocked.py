@@ -1,10 +1,11 @@
 """Pair attention for a CPU: plain matrix products over blocks of queries, nothing kept for the backward pass.
 
-A CPU's matrix product is about three times as fast as its fused attention, so softmax(QKᵀ)V is written out,
-for a block of queries and the keys up to the block's end at a time: a block's scores fit the cache, and of
-the causal square's upper half only the corners of the diagonal blocks are computed in vain. The backward
-pass makes the scores again (as flash attention does, arXiv:2205.14135), so queries, keys and values are all
-that is kept. Query heads that share a key head are rows of one product.
+softmax(QKᵀ)V is written out, for a block of queries and the keys up to the block's end at a time: a block's
+scores fit the cache, and of the causal square's upper half only the corners of the diagonal blocks are
+computed in vain. The backward pass makes the scores again (as flash attention does, arXiv:2205.14135), so
+queries, keys and values are all that is kept: no keys gathered or repeated per answer, no second copy of the
+result. Query heads that share a key head are rows of one product. It is as fast as the fused kernel
+(`benchmarks/kernels.py`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from torch.autograd.function import once_differentiable
 if TYPE_CHECKING:
     from gammapo.logps.attention import PairSegments
 
-BLOCK = 128  # queries of a head at a time
+BLOCK = 64  # queries of a head at a time
 
 
 def blocked_attention(
