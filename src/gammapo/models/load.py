@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gammapo.errors import InputError
+from gammapo.errors import InputError, MissingExtraError
 from gammapo.models import embedded
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ def load_model(
     dtype: str = "float32",
     device: str | None = None,
     weights: bool = True,
+    four_bit: bool = False,
 ) -> PreTrainedModel:
     """A causal language model, in evaluation mode.
 
@@ -83,6 +84,8 @@ def load_model(
         device: where to put it; None leaves it on the CPU.
         weights: False leaves them unread: memory is set aside and not touched, which takes up none. For the
             processes of a sharded run that get their share from the first one.
+        four_bit: linear layers but the head in 4 bits (NF4 with double quantisation, arXiv:2305.14314), on
+            the accelerator where there is one; `dtype` is the type they compute in. For adapters on top.
 
     Raises:
         InputError: no causal language model there.
@@ -99,6 +102,8 @@ def load_model(
         with quiet():
             if is_adapter(where):
                 model = _load_adapter(where, dtype)
+            elif four_bit:
+                model = _in_four_bits(where, dtype)
             elif not weights:
                 model = _without_weights(where, dtype)
             else:
@@ -114,6 +119,32 @@ def load_model(
     if device:
         model.to(device)  # pyright: ignore[reportArgumentType]
     return model.eval()
+
+
+def _in_four_bits(where: str, dtype: str) -> PreTrainedModel:
+    import importlib.util
+    import os
+
+    import torch
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise MissingExtraError("bitsandbytes", "qlora", "lora.base=4bit")
+    config = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=getattr(torch, dtype),
+    )
+    place = int(os.environ.get("LOCAL_RANK", "0")) if torch.cuda.is_available() else "cpu"
+    model = AutoModelForCausalLM.from_pretrained(
+        where, dtype=getattr(torch, dtype), quantization_config=config, device_map={"": place}
+    )
+    for module in model.modules():
+        # on some CPUs an evaluation pass would repack the weights for a product that has no gradient
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+    return model
 
 
 def _without_weights(where: str, dtype: str) -> PreTrainedModel:

@@ -148,6 +148,8 @@ def _checkpointing(prepared: Prepared) -> bool:
 
 def _weights_dtype(prepared: Prepared) -> str:
     model, lora = prepared.recipe.model, prepared.recipe.lora
+    if lora is not None and lora.base == "4bit":
+        return "4bit"
     return "float32" if lora is None and model.masters == "float32" else model.dtype
 
 

@@ -37,6 +37,9 @@ class LoraSection(_Section):
     alpha: float = Field(32.0, gt=0, description="scale; the update is multiplied by alpha / rank")
     dropout: float = Field(0.0, ge=0, lt=1)
     target_modules: str | list[str] = Field("all-linear", description="module names, or all-linear")
+    base: Literal["dtype", "4bit"] = Field(
+        "dtype", description="frozen weights: of model.dtype, or in 4 bits (QLoRA; needs bitsandbytes)"
+    )
 
 
 class DataSection(_Section):

@@ -220,12 +220,15 @@ def _gets_weights_from_the_first_rank() -> bool:
 
 def _load_model(recipe: Recipe, dtype: str) -> Any:
     weights = not _gets_weights_from_the_first_rank()
-    model = models.load_model(recipe.model.path, dtype=dtype, weights=weights)
+    four_bit = recipe.lora is not None and recipe.lora.base == "4bit"
+    model = models.load_model(recipe.model.path, dtype=dtype, weights=weights, four_bit=four_bit)
     if recipe.lora is None:
         return model
     import torch
-    from peft import LoraConfig, get_peft_model
+    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 
+    if four_bit:  # freezes the base, and keeps norms, embeddings and head in float32
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     torch.manual_seed(recipe.training.seed)  # adapters start at random
     config = LoraConfig(
         r=recipe.lora.rank,
