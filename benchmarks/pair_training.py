@@ -3,10 +3,14 @@
     python benchmarks/pair_training.py                          every case, a table
     python benchmarks/pair_training.py --cases micro4 --format json
     python benchmarks/pair_training.py --texts ANNOTATIONS.json.gz     real answers in place of drawn lengths
+    python benchmarks/pair_training.py -o FILE                  again after a stop: goes on with what is left
 
 Each side trains the embedded SmolLM2-135M in a process of its own (an honest peak of memory) through its own
 trainer, and the two take turns step by step, so that whatever else the machine does meets both. The first
 step is not timed: it shows that losses and gradients agree. TRL tokenises; gammapo reads the same ids.
+
+A side that needs more than --limit-gb is ended by its own limit rather than by the machine's; the case is
+then noted as failed, the others run, and the exit code is 1.
 """
 
 from __future__ import annotations
@@ -18,13 +22,13 @@ import platform
 import statistics
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 from pair_training_parts import work
-from pair_training_parts.texts import drawn_texts, grouped, read_texts, shortest_step_first
-from pair_training_parts.turns import Side
+from pair_training_parts.texts import LONGEST, drawn_texts, grouped, read_texts, shortest_step_first
+from pair_training_parts.turns import EndedEarlyError, Side
 
 PAIRS_PER_STEP = 4
 
@@ -39,14 +43,17 @@ class Case:
     grouped: bool = False
     checkpointing: bool = False
     texts: str = "drawn"
+    longest: int = LONGEST  # tokens of a prompt with its longer answer; both sides go without longer pairs
 
 
+# Of like lengths, the longest batch is much longer than a mixed one: without a cap TRL's padded logits alone
+# outgrow a machine of 24 GB.
 CASES = {
     case.name: case
     for case in (
         Case(name="micro4", rival="cpo", micro_batch=4),
         Case(name="micro1", rival="cpo", micro_batch=1),
-        Case(name="micro4_grouped", rival="cpo", micro_batch=4, grouped=True),
+        Case(name="micro4_grouped", rival="cpo", micro_batch=4, grouped=True, longest=500),
         Case(name="dpo_micro4", rival="dpo", micro_batch=4),
         Case(name="micro4_checkpointed", rival="cpo", micro_batch=4, checkpointing=True),
         Case(name="micro4_texts", rival="cpo", micro_batch=4, texts="file"),
@@ -57,24 +64,61 @@ DEFAULT = ["micro4", "micro1", "micro4_grouped", "dpo_micro4"]
 
 def main() -> None:
     options = arguments()
+    cases = earlier(options)
     with tempfile.TemporaryDirectory(prefix="pair-training-") as folder:
-        model = save_model(Path(folder))
-        cases = {}
+        model = None
         for name in options.cases:
-            cases[name] = run(CASES[name], model, options)
-            result = report(cases, options.threads)
+            if name in cases and "failed" not in cases[name]:
+                note(f"{name}: done before")
+                continue
+            model = model or save_model(Path(folder))
+            case = CASES[name] if options.longest is None else replace(CASES[name], longest=options.longest)
+            try:
+                cases[name] = run(case, model, options) | {"settings": settings(options)}
+            except EndedEarlyError as error:
+                cases[name] = {"failed": str(error), "settings": settings(options)}
+                note(f"{name}: {error}")
             if options.output:  # after every case, so that a run cut short leaves what it has
                 options.output.parent.mkdir(parents=True, exist_ok=True)
-                options.output.write_text(json.dumps(result, indent=2) + "\n")
+                writing = options.output.with_suffix(".tmp")
+                writing.write_text(json.dumps(report(cases, options.threads), indent=2) + "\n")
+                writing.replace(options.output)
+    result = report(cases, options.threads)
     print(json.dumps(result, indent=2) if options.format == "json" else table(result))
+    if any("failed" in case for case in cases.values()):
+        sys.exit(1)
+
+
+def settings(options: argparse.Namespace) -> dict:
+    """What must be equal for an earlier result to stand beside a new one."""
+    here = machine(options.threads)
+    same = ("cpu", "gpu", "threads", "torch", "python")
+    return {"steps": options.steps, "seed": options.seed} | {name: here[name] for name in same}
+
+
+def earlier(options: argparse.Namespace) -> dict:
+    """The cases that the output file holds from a run that was cut short. One made otherwise is refused."""
+    if not options.output or not options.output.exists() or options.again:
+        return {}
+    cases = json.loads(options.output.read_text())["cases"]
+    for name, case in cases.items():
+        if case.get("settings") != settings(options):
+            raise SystemExit(
+                f"{options.output} holds {name} made with {case.get('settings')}, and this run has "
+                f"{settings(options)}. Give another file, or --again to make it anew"
+            )
+    return cases
 
 
 def report(cases: dict, threads: int) -> dict:
+    """The whole result. Cases that failed are told, and count for nothing else."""
+    good = {name: case for name, case in cases.items() if "failed" not in case}
     return {
         "cases": cases,
-        "matmul_fraction": fraction(cases),
+        "matmul_fraction": fraction(good),
         "parity": {
-            part: max(case["parity"][part] for case in cases.values()) for part in ("loss", "gradient")
+            part: max((case["parity"][part] for case in good.values()), default=None)
+            for part in ("loss", "gradient")
         },
         "machine": machine(threads),
     }
@@ -86,6 +130,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=4, help="timed optimiser steps a case (default 4)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument(
+        "--longest", type=int, help="leave out pairs of more tokens (prompt and longer answer), on both sides"
+    )
+    parser.add_argument(
+        "--limit-gb", type=float, default=16.0, help="memory that each side may take (default 16)"
+    )
+    parser.add_argument("--again", action="store_true", help="make every case anew, whatever the file holds")
     parser.add_argument("--texts", type=Path, help="AlpacaEval annotations for the case micro4_texts")
     parser.add_argument("--format", choices=("table", "json"), default="table")
     parser.add_argument("-o", "--output", type=Path, help="also write the JSON here")
@@ -110,15 +161,15 @@ def run(case: Case, model: Path, options: argparse.Namespace) -> dict:
     steps = options.steps + 1
     count = 800 if case.grouped else PAIRS_PER_STEP * steps
     rows = (
-        read_texts(options.texts, count)
+        read_texts(options.texts, count, longest=case.longest)
         if case.texts == "file"
-        else drawn_texts(model, count, seed=options.seed)
+        else drawn_texts(model, count, seed=options.seed, longest=case.longest)
     )
     if case.grouped:
         rows = grouped(rows, PAIRS_PER_STEP, steps, seed=options.seed)
     rows = shortest_step_first(rows, PAIRS_PER_STEP)
     setup = {**asdict(case), "model": str(model), "rows": rows, "threads": options.threads}
-    setup |= {"pairs_per_step": PAIRS_PER_STEP}
+    setup |= {"pairs_per_step": PAIRS_PER_STEP, "limit_gb": options.limit_gb}
     with (
         Side("trl", setup, options.log) as trl,
         Side("gammapo", setup | {"pairs": trl.hello["pairs"]}, options.log) as ours,
@@ -131,10 +182,10 @@ def run(case: Case, model: Path, options: argparse.Namespace) -> dict:
             seconds = (f"{side} {t['wall']:.1f} s ({t['cpu']:.1f} CPU)" for side, t in turn.items())
             note(f"{case.name} step {number}: " + ", ".join(seconds))
         memory = {"trl": trl.finish()["peak_bytes"], "gammapo": ours.finish()["peak_bytes"]}
-    return summary(case, turns, memory)
+    return summary(case, turns, memory, ours.hello["parameters"])
 
 
-def summary(case: Case, turns: list[dict], memory: dict[str, int]) -> dict:
+def summary(case: Case, turns: list[dict], memory: dict[str, int], parameters: int) -> dict:
     first, timed = turns[0], turns[1:]
     ratios = {
         clock: [turn["trl"][clock] / turn["gammapo"][clock] for turn in timed] for clock in ("wall", "cpu")
@@ -144,6 +195,8 @@ def summary(case: Case, turns: list[dict], memory: dict[str, int]) -> dict:
         "speedup": spread(ratios["wall"]),
         "speedup_cpu_seconds": spread(ratios["cpu"]),
         "memory_ratio": round(memory["gammapo"] / memory["trl"], 4),
+        "memory_floor": floor(memory["trl"], parameters),
+        "longest_pair_tokens": case.longest,
         "peak_gb": {side: round(size / 1e9, 3) for side, size in memory.items()},
         "pairs_per_second": {
             side: round(PAIRS_PER_STEP * len(timed) / sum(turn[side]["wall"] for turn in timed), 4)
@@ -165,6 +218,12 @@ def spread(values: list[float]) -> dict[str, float]:
         "max": round(max(values), 3),
         "n": len(values),
     }
+
+
+def floor(peak: int, parameters: int) -> dict:
+    """No ratio can be smaller than that of what both sides must hold: weights, gradients and AdamW's two
+    moments in float32, 16 bytes a parameter."""
+    return {"gb": round(16 * parameters / 1e9, 3), "ratio": round(16 * parameters / peak, 4)}
 
 
 def parity(first: dict) -> dict[str, float]:
@@ -199,9 +258,9 @@ def matmul(timed: list[dict]) -> dict:
     }
 
 
-def fraction(cases: dict) -> float:
-    first = cases.get("micro4") or next(iter(cases.values()))
-    return first["matmul"]["fraction"]["median"]
+def fraction(cases: dict) -> float | None:
+    first = cases.get("micro4") or next(iter(cases.values()), None)
+    return first and first["matmul"]["fraction"]["median"]
 
 
 def machine(threads: int) -> dict:
@@ -228,13 +287,19 @@ def table(result: dict) -> str:
         f"{'case':22} {'speed-up':>9} {'from–to':>13} {'memory':>8} {'pairs/s':>9} {'of matmul rate':>15}"
     ]
     for name, case in result["cases"].items():
+        if "failed" in case:
+            lines.append(f"{name:22} failed: {case['failed']}")
+            continue
         s = case["speedup"]
         lines.append(
             f"{name:22} {s['median']:8.2f}× {s['min']:5.2f}–{s['max']:5.2f}×  {case['memory_ratio']:7.1%} "
             f"{case['pairs_per_second']['gammapo']:9.3f} {case['matmul']['fraction']['median']:15.1%}"
         )
+        if case["longest_pair_tokens"] != LONGEST:
+            lines.append(f"{'':22} pairs of more than {case['longest_pair_tokens']} tokens were left out")
     p = result["parity"]
-    lines.append(f"parity: loss within {p['loss']:.1e}, gradient within {p['gradient']:.1e} relative")
+    if p["loss"] is not None:
+        lines.append(f"parity: loss within {p['loss']:.1e}, gradient within {p['gradient']:.1e} relative")
     return "\n".join(lines)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "gammapo"
-FOUNDATION = {"errors", "types", "registry", "files", "options", "endpoint"}
+FOUNDATION = {"errors", "types", "registry", "files", "options", "endpoint", "health"}
 STAGES = {"data", "noise", "logps", "margins", "losses", "models", "training", "generation", "judging"}
 STAGES |= {"evaluation", "audit"}
 MAY_IMPORT = {
@@ -16,13 +16,14 @@ MAY_IMPORT = {
     "files": {"errors"},
     "options": {"errors", "registry"},
     "endpoint": {"errors"},
+    "health": set(),
     "models": FOUNDATION,
     "data": FOUNDATION,
     "noise": FOUNDATION,
     "logps": FOUNDATION,
     "margins": FOUNDATION,
     "losses": FOUNDATION | {"margins"},
-    "training": FOUNDATION | {"models", "data", "noise", "logps", "margins", "losses"},
+    "training": FOUNDATION | {"models", "data", "noise", "logps", "margins", "losses", "generation"},
     "generation": FOUNDATION | {"models", "data"},
     "judging": FOUNDATION | {"models"},
     "evaluation": FOUNDATION,

@@ -14,8 +14,9 @@ PROMPT_SIGMA, ANSWER_SIGMA = 0.8, 0.6  # of the logarithm
 LONGEST = 1000  # tokens of a prompt with either answer: below TRL's own limit of 1,024, so nothing is cut
 
 
-def drawn_texts(model: Path, count: int, *, seed: int) -> list[Row]:
-    """`count` pairs of random words whose token counts are lognormal with the means above."""
+def drawn_texts(model: Path, count: int, *, seed: int, longest: int = LONGEST) -> list[Row]:
+    """`count` pairs of random words whose token counts are lognormal with the means above; a pair whose
+    prompt and longer answer exceed `longest` tokens is drawn again."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(model)
@@ -32,7 +33,7 @@ def drawn_texts(model: Path, count: int, *, seed: int) -> list[Row]:
     while len(rows) < count:
         prompt = length(PROMPT_MEAN, PROMPT_SIGMA)
         answers = [length(ANSWER_MEAN, ANSWER_SIGMA) for _ in range(2)]
-        if prompt + max(answers) <= LONGEST:
+        if prompt + max(answers) <= longest:
             rows.append({"prompt": text(prompt), "chosen": text(answers[0]), "rejected": text(answers[1])})
     return rows
 
@@ -42,8 +43,8 @@ def single_token_words(tokenizer) -> list[str]:
     return [t for t in texts if t[:1] == " " and t[1:].isascii() and t[1:].isalpha()]
 
 
-def read_texts(path: Path, count: int) -> list[Row]:
-    """The first `count` comparisons with a clear winner that fit into the longest length."""
+def read_texts(path: Path, count: int, *, longest: int = LONGEST) -> list[Row]:
+    """The first `count` comparisons with a clear winner that fit into `longest` tokens of 4 characters."""
     opener = gzip.open if path.suffix == ".gz" else open
     with opener(path, "rt", encoding="utf-8") as source:
         found = json.load(source)
@@ -52,7 +53,7 @@ def read_texts(path: Path, count: int) -> list[Row]:
         if one["preference"] is None or one["preference"] == 1.5:
             continue
         better, worse = ("output_2", "output_1") if one["preference"] > 1.5 else ("output_1", "output_2")
-        if max(len(one[side]) + len(one["instruction"]) for side in (better, worse)) < 4 * LONGEST:
+        if max(len(one[side]) + len(one["instruction"]) for side in (better, worse)) < 4 * longest:
             rows.append({"prompt": one["instruction"], "chosen": one[better], "rejected": one[worse]})
     return rows[:count]
 

@@ -9,6 +9,10 @@ import tempfile
 from pathlib import Path
 
 
+class EndedEarlyError(RuntimeError):
+    """A side's process ended before its time: out of memory, most often."""
+
+
 class Side:
     """A worker process. It says hello when ready, takes one step a call, and reports its peak memory."""
 
@@ -48,7 +52,11 @@ class Side:
         assert self.process.stdout
         line = self.process.stdout.readline()
         if not line:
-            raise SystemExit(f"the {self.kind} process ended early; run again with --log FILE and read why")
+            code = self.process.wait()
+            raise EndedEarlyError(
+                f"the {self.kind} process ended early (exit code {code}); "
+                "run again with --log FILE and read why"
+            )
         return json.loads(line)
 
     def __exit__(self, *_: object) -> None:

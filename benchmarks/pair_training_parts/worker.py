@@ -45,6 +45,13 @@ def peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+def limit_memory(gigabytes: float) -> None:
+    """Let an allocation beyond this fail, so that this process ends and not one that the system picks."""
+    if not torch.cuda.is_available():
+        size = int(gigabytes * 1e9)
+        resource.setrlimit(resource.RLIMIT_DATA, (size, size))
+
+
 def fingerprint(model: torch.nn.Module) -> dict[str, tuple[float, float]]:
     """Each parameter's gradient by its length and its product with a fixed random direction."""
     found = {}
@@ -206,7 +213,7 @@ def run_gammapo(setup: dict[str, Any]) -> None:
     arguments = TrainingArguments(**common_arguments(setup, 1, 1))
     trainer = PairTrainer(model, arguments, steps, loss, Path(setup["folder"]))
     trainer.add_callback(turns(setup, model, setup["pairs"], padded=False))
-    say({})
+    say({"parameters": sum(p.numel() for p in model.parameters())})
     trainer.train()
 
 
@@ -229,6 +236,7 @@ def main() -> None:
     setup["folder"] = str(Path(path).parent / kind)
     Path(setup["folder"]).mkdir(exist_ok=True)
     torch.set_num_threads(setup["threads"])
+    limit_memory(setup["limit_gb"])
     {"trl": run_trl, "gammapo": run_gammapo, "matmul": run_matmul}[kind](setup)
     told()
     say({"peak_bytes": peak_bytes()})

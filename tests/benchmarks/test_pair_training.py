@@ -1,5 +1,7 @@
 """What the speed comparison counts and how it judges, by hand. It is never timed here."""
 
+import argparse
+import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -63,3 +65,66 @@ def test_grouped_batches_hold_like_lengths():
     for start in range(0, 20, 4):
         sizes = [len(r["prompt"]) for r in found[start : start + 4]]
         assert max(sizes) - min(sizes) < 30
+
+
+def options(tmp_path, **changes):
+    given = {"output": tmp_path / "result.json", "threads": 1, "steps": 2, "seed": 0, "again": False}
+    return argparse.Namespace(**(given | changes))
+
+
+def write(path, cases):
+    path.write_text(json.dumps({"cases": cases}))
+
+
+def test_a_run_that_was_cut_short_goes_on_with_what_is_left(tmp_path):
+    given = options(tmp_path)
+    assert pair_training.earlier(given) == {}
+    done = {"micro4": {"speedup": 1, "settings": pair_training.settings(given)}}
+    write(given.output, done)
+    assert pair_training.earlier(given) == done
+    assert pair_training.earlier(options(tmp_path, again=True)) == {}
+
+
+@pytest.mark.parametrize("changed", [{"steps": 3}, {"seed": 1}, {"threads": 2}])
+def test_results_made_otherwise_are_not_mixed(tmp_path, changed):
+    given = options(tmp_path)
+    write(given.output, {"micro4": {"settings": pair_training.settings(given)}})
+    with pytest.raises(SystemExit, match="micro4 made with"):
+        pair_training.earlier(options(tmp_path, **changed))
+
+
+def test_a_failed_case_is_told_and_counts_for_nothing():
+    good = {
+        "parity": {"loss": 1e-6, "gradient": 2e-6},
+        "matmul": {"fraction": {"median": 0.8}},
+        "speedup": {"median": 3.0, "min": 2.9, "max": 3.1},
+        "memory_ratio": 0.4,
+        "pairs_per_second": {"gammapo": 0.5},
+        "longest_pair_tokens": 500,
+    }
+    result = pair_training.report({"micro1": good, "micro4": {"failed": "the trl process ended"}}, 1)
+    assert result["matmul_fraction"] == 0.8
+    assert result["parity"] == {"loss": 1e-6, "gradient": 2e-6}
+    told = pair_training.table(result)
+    assert "micro4                 failed: the trl process ended" in told
+    assert "pairs of more than 500 tokens were left out" in told
+    assert pair_training.report({"micro4": {"failed": "x"}}, 1)["matmul_fraction"] is None
+
+
+def test_the_memory_floor_is_16_bytes_a_parameter():
+    assert pair_training.floor(4_000, 100) == {"gb": 0.0, "ratio": 0.4}
+
+
+def test_longer_pairs_are_left_out():
+    """The cap holds for the tokens drawn; 200 pairs of mean length 325 would break it many times."""
+    from gammapo import models
+    from gammapo.errors import InputError
+    from gammapo.models import embedded
+
+    try:
+        tokenizer = models.load_tokenizer("smollm2")
+    except InputError as error:
+        pytest.skip(str(error))
+    rows = texts.drawn_texts(embedded.model_folder(), 200, seed=0, longest=300)
+    sizes = [len(tokenizer(r["prompt"]).input_ids + tokenizer(r["chosen"]).input_ids) for r in rows]
+    assert max(sizes) <= 300

@@ -49,3 +49,30 @@ def test_embedded_model_speaks(smollm2):
     model, tokenizer = smollm2
     ids = tokenizer("The capital of France is", return_tensors="pt").input_ids
     assert tokenizer.decode(model(ids).logits[0, -1].argmax()).strip() == "Paris"
+
+
+def test_a_model_without_its_weights_reads_no_weight_file(tiny_model_dir, tmp_path):
+    import shutil
+
+    folder = tmp_path / "no-weights"
+    shutil.copytree(tiny_model_dir, folder)
+    for path in folder.glob("*.safetensors"):
+        path.unlink()
+    whole, empty = models.load_model(tiny_model_dir), models.load_model(folder, weights=False)
+    shapes = [{n: (p.shape, p.dtype) for n, p in m.named_parameters()} for m in (whole, empty)]
+    assert shapes[0] == shapes[1]
+    assert {p.device.type for p in empty.parameters()} == {"cpu"}
+    for (name, right), (_, found) in zip(whole.named_buffers(), empty.named_buffers(), strict=True):
+        assert torch.equal(right, found), name
+    assert empty.generation_config.eos_token_id == whole.generation_config.eos_token_id
+    empty.load_state_dict(whole.state_dict())
+    ids = torch.tensor([[1, 5, 9]])
+    assert torch.equal(empty(ids).logits, whole(ids).logits)
+
+
+def test_tied_weights_stay_tied_without_weights(tmp_path):
+    from tests.conftest import make_tiny_model
+
+    make_tiny_model(64, tie_word_embeddings=True).save_pretrained(tmp_path)
+    empty = models.load_model(tmp_path, weights=False)
+    assert empty.get_input_embeddings().weight is empty.get_output_embeddings().weight

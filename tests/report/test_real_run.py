@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from gammapo.health import signs
 from gammapo.report import run_report
-from gammapo.report.health import signs
 from gammapo.report.run import CHANGES
 from gammapo.report.training_files import read_metrics
 

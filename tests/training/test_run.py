@@ -58,6 +58,7 @@ def test_run_folder(recipe_dict):
 
 
 def test_killed_run_resumes_to_the_same_losses_weights_and_ledger(recipe_dict, tmp_path):
+    recipe_dict["training"] |= {"sample_every": 3, "samples": 2, "sample_tokens": 8}
     whole = train(parse_recipe(recipe_dict | {"output": str(tmp_path / "whole")}))
     path = tmp_path / "recipe.yaml"
     path.write_text(yaml.safe_dump(recipe_dict))
@@ -75,6 +76,8 @@ def test_killed_run_resumes_to_the_same_losses_weights_and_ledger(recipe_dict, t
     resumed = train(parse_recipe(recipe_dict))
     assert resumed.resumed_from == 4
     assert metrics(folder) == metrics(whole.folder)
+    samples = [(run / "samples.jsonl").read_text() for run in (folder, whole.folder)]
+    assert samples[0] == samples[1]
     for name, value in weights(whole.folder).items():
         assert torch.equal(value, weights(folder)[name]), name
     assert pq.read_table(folder / "ledger.parquet").equals(pq.read_table(whole.folder / "ledger.parquet"))

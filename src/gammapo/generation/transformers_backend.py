@@ -73,10 +73,20 @@ class TransformersBackend:
         """See `Backend.generate`. Each prompt is read once, however many answers are drawn from it."""
         from gammapo.data import encode_prompt
 
+        encoded = [encode_prompt(self.tokenizer, prompt) for prompt in prompts]
+        return self.continue_ids(encoded, sampling, progress=progress, on_result=on_result)
+
+    def continue_ids(
+        self,
+        prompts: Sequence[Sequence[int]],
+        sampling: Sampling,
+        *,
+        progress: Progress | None = None,
+        on_result: OnResult | None = None,
+    ) -> list[list[Generation]]:
+        """`generate` for prompts given as token ids."""
         rows = [
-            Row(index, number, ids)
-            for index, ids in enumerate(encode_prompt(self.tokenizer, prompt) for prompt in prompts)
-            for number in range(sampling.n)
+            Row(index, number, list(ids)) for index, ids in enumerate(prompts) for number in range(sampling.n)
         ]
         self._check_room(rows)
         # longest first: what does not fit into memory fails at once, and batches hold like lengths
@@ -98,7 +108,7 @@ class TransformersBackend:
             self.model.train(training)
         return [[answer for answer in of_prompt if answer is not None] for of_prompt in answers]
 
-    @torch.inference_mode()
+    @torch.no_grad()  # inference mode would leave tensors behind that a model in training cannot use
     def _sample(self, rows: Sequence[Row], sampling: Sampling) -> list[list[int]]:
         """Token ids of every row's answer, ended by a stop token or cut at the limit."""
         device = self.model.device

@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gammapo.logps.blocked import blocked_attention
 from gammapo.logps.packing import Segment
 
 PREFIX = "gammapo_pairs_over_"
@@ -30,6 +31,7 @@ class PairSegments:
         self.segments = segments
         self.query_sizes = [n for s in segments for n in (s.prompt + s.chosen, s.rejected)]
         self.key_sizes = [n for s in segments for n in (s.prompt, s.chosen, s.rejected)]
+        self.longest = max(s.prompt + max(s.chosen, s.rejected) for s in segments)
         self._made: dict[Any, Any] = {}
 
     def once(self, name: Any, make: Callable[[], Any]) -> Any:
@@ -117,7 +119,24 @@ def pair_attention(
 
         if (flash := flash_attention()) is not None:
             return flash_pair_attention(flash, query, key, value, segments, **options)
+    if _blocks_suit(query, segments, **options):
+        return blocked_attention(query, key, value, segments, scaling=scaling)
     return split_attention(query, key, value, segments, **options)
+
+
+def _blocks_suit(
+    query: Tensor,
+    segments: PairSegments,
+    *,
+    dropout: float,
+    softcap: float | None,
+    window: int | None,
+    **_: Any,
+) -> bool:
+    """Whether the arithmetic is plain causal softmax in full precision on a CPU."""
+    kind = query.device.type
+    full = kind == "cpu" and query.dtype.itemsize >= 4 and not torch.is_autocast_enabled(kind)
+    return full and (window is None or window >= segments.longest) and not dropout and softcap is None
 
 
 def _window(module: nn.Module, given: int | None) -> int | None:

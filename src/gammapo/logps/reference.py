@@ -53,6 +53,7 @@ def reference_logps(
     tokens_per_batch: int = 8192,
     cache: str | Path | None = None,
     model_name: str = "",
+    identity: str | None = None,
 ) -> PairLogps:
     """Summed log-probs of B pairs under `model` as it is now, in evaluation mode, without gradient.
 
@@ -64,6 +65,8 @@ def reference_logps(
         cache: a Parquet file. If it was made from the same model and pairs it is read, otherwise it is said
             in the log why not, and the file is made again.
         model_name: shown when a cache turns out to be another model's.
+        identity: what stands for the model's weights in the cache, where they cannot be asked (sharded over
+            ranks, or trained since); None asks them.
 
     Returns:
         PairLogps on the model's device, every tensor (B,).
@@ -73,7 +76,8 @@ def reference_logps(
     if cache is None:
         values = _compute(model, pairs, tokens_per_batch)
     else:
-        origin = Origin(data=data_digest(pairs), model=model_digest(model), name=model_name)
+        weights = model_digest(model) if identity is None else identity
+        origin = Origin(data=data_digest(pairs), model=weights, name=model_name)
         found = _from_first_rank(lambda: _read(Path(cache), origin, pairs))
         values = _compute(model, pairs, tokens_per_batch) if found is None else found
         if found is None and _rank() == 0:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from gammapo.logps.attention import ARGUMENT, PairSegments
 from gammapo.logps.head import HeadOptions, token_logps
+from gammapo.logps.lean import lean_layers
 from gammapo.logps.packing import answer_sums, pack
 from gammapo.logps.unwrap import causal_lm
 from gammapo.types import TokenizedPair
@@ -28,7 +29,7 @@ def shared_logps(
     """
     packed = pack(pairs, next(model.parameters()).device)
     core = causal_lm(model)
-    with scoring_head(core, packed.targets, head or HeadOptions()) as replaced:
+    with scoring_head(core, packed.targets, head or HeadOptions()) as replaced, lean_layers(model, core):
         logits = model(
             input_ids=packed.ids,
             position_ids=packed.positions,

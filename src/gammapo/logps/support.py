@@ -82,14 +82,33 @@ def _probe(model: nn.Module, core: Any) -> str | None:
     pairs = _probe_pairs(core.config.get_text_config().vocab_size)
     with torch.no_grad(), evaluating(model):
         shared = torch.cat(shared_logps(model, pairs)).double()
-        padded = torch.cat(padded_logps(model, pairs)).double()
-    half = next(model.parameters()).dtype.itemsize < 4 or torch.is_autocast_enabled(padded.device.type)
+        with _linear_types(core) as types:
+            padded = torch.cat(padded_logps(model, pairs)).double()
+    half = any(dtype.itemsize < 4 for dtype in types)
     allowed = padded.abs().clamp_min(1) * (3e-2 if half else 1e-3)
     worst = ((shared - padded).abs() - allowed).max().item()
     if not worst <= 0:
         gap = (shared - padded).abs().max().item()
         return f"on {type(core).__name__} a probe gave log-probs {gap:.3g} nats apart"
     return None
+
+
+@contextmanager
+def _linear_types(core: nn.Module) -> Iterator[set[torch.dtype]]:
+    """The types that the linear layers called inside compute in. They tell what no flag outside does:
+    autocast may begin inside the model's own forward, and FSDP2 may cast weights as it gathers them."""
+    found: set[torch.dtype] = set()
+
+    def note(module: nn.Module, args: Any, out: Any) -> None:
+        if isinstance(out, torch.Tensor):
+            found.add(out.dtype)
+
+    handles = [m.register_forward_hook(note) for m in core.modules() if isinstance(m, nn.Linear)]
+    try:
+        yield found
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def _probe_pairs(vocabulary: int) -> Sequence[TokenizedPair]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gammapo.errors import InputError
+from gammapo.errors import InputError, MissingExtraError
 from gammapo.models import embedded
 
 if TYPE_CHECKING:
@@ -74,7 +74,14 @@ def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def load_model(path: str | Path, *, dtype: str = "float32", device: str | None = None) -> PreTrainedModel:
+def load_model(
+    path: str | Path,
+    *,
+    dtype: str = "float32",
+    device: str | None = None,
+    weights: bool = True,
+    four_bit: bool = False,
+) -> PreTrainedModel:
     """A causal language model, in evaluation mode.
 
     An adapter folder is loaded on top of the base model that it names, and merged into it.
@@ -83,6 +90,10 @@ def load_model(path: str | Path, *, dtype: str = "float32", device: str | None =
         path: folder, hub id, or "smollm2".
         dtype: "float32", "bfloat16" or "float16".
         device: where to put it; None leaves it on the CPU.
+        weights: False leaves them unread: memory is set aside and not touched, which takes up none. For the
+            processes of a sharded run that get their share from the first one.
+        four_bit: linear layers but the head in 4 bits (NF4 with double quantisation, arXiv:2305.14314), on
+            the accelerator where there is one; `dtype` is the type they compute in. For adapters on top.
 
     Raises:
         InputError: no causal language model there.
@@ -99,6 +110,10 @@ def load_model(path: str | Path, *, dtype: str = "float32", device: str | None =
         with quiet():
             if is_adapter(where):
                 model = _load_adapter(where, dtype)
+            elif four_bit:
+                model = _in_four_bits(where, dtype)
+            elif not weights:
+                model = _without_weights(where, dtype)
             else:
                 model = AutoModelForCausalLM.from_pretrained(where, dtype=getattr(torch, dtype))
     except (OSError, ValueError) as error:
@@ -112,6 +127,53 @@ def load_model(path: str | Path, *, dtype: str = "float32", device: str | None =
     if device:
         model.to(device)  # pyright: ignore[reportArgumentType]
     return model.eval()
+
+
+def _in_four_bits(where: str, dtype: str) -> PreTrainedModel:
+    import importlib.util
+    import os
+
+    import torch
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise MissingExtraError("bitsandbytes", "qlora", "lora.base=4bit")
+    config = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=getattr(torch, dtype),
+    )
+    place = int(os.environ.get("LOCAL_RANK", "0")) if torch.cuda.is_available() else "cpu"
+    model = AutoModelForCausalLM.from_pretrained(
+        where, dtype=getattr(torch, dtype), quantization_config=config, device_map={"": place}
+    )
+    for module in model.modules():
+        # on some CPUs an evaluation pass would repack the weights for a product that has no gradient
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+    return model
+
+
+def _without_weights(where: str, dtype: str) -> PreTrainedModel:
+    """The architecture with parameters of untouched memory; buffers that no checkpoint holds are right."""
+    import torch
+    from accelerate import init_empty_weights
+    from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
+
+    with init_empty_weights(include_buffers=False):
+        config = AutoConfig.from_pretrained(where)
+        model = AutoModelForCausalLM.from_config(config, dtype=getattr(torch, dtype))
+    made: dict[int, torch.nn.Parameter] = {}  # by what they replace, so that tied weights stay tied
+    for module in model.modules():
+        for name, parameter in module._parameters.items():
+            if parameter is not None:
+                empty = torch.nn.Parameter(torch.empty_like(parameter, device="cpu"))
+                module._parameters[name] = made.setdefault(id(parameter), empty)
+    model.tie_weights()
+    with suppress(OSError):  # the model may have none of its own
+        model.generation_config = GenerationConfig.from_pretrained(where)
+    return model
 
 
 def _load_adapter(where: str, dtype: str) -> PreTrainedModel:

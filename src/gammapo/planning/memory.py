@@ -14,6 +14,7 @@ from gammapo.planning.shape import ModelShape
 GIB = 1 << 30
 CONTEXT = 2.5 * GIB  # CUDA context, cuBLAS and NCCL buffers
 FRAGMENTED = 0.10  # of activations: blocks that the allocator cannot reuse
+WIDTHS = {"float32": 4, "bfloat16": 2, "float16": 2, "4bit": 0.516}  # bytes; NF4's scales are 0.127 bits
 ENGINES = ("zero3", "fsdp2", "ddp")
 
 
@@ -66,13 +67,15 @@ class Memory:
 def estimate_memory(shape: ModelShape, setting: Setting) -> Memory:
     """The memory of one GPU at the peak of a step."""
     share = setting.gpus if setting.sharded else 1
-    width = 4 if setting.weights_dtype == "float32" else 2
+    width = WIDTHS[setting.weights_dtype]
+    edges = shape.parameters - shape.body  # embeddings and head: float32 over a base of 4 bits
+    frozen = width * shape.body + (4 if setting.weights_dtype == "4bit" else width) * edges
     trained = shape.parameters if setting.lora_rank is None else setting.lora_rank * shape.linear_width
     adapters = 0 if setting.lora_rank is None else 4 * trained
     trained_width = width if setting.lora_rank is None else 4
     activations = _activations(shape, setting)
     return Memory(
-        weights=(width * shape.parameters + adapters) / share,
+        weights=(frozen + adapters) / share,
         gradients=trained_width * trained / share + _accumulated(setting, trained),
         optimiser=2 * trained_width * trained / share,
         gathered=_gathered(shape, setting, width),
@@ -98,7 +101,7 @@ def layer_bytes(shape: ModelShape, residual: int = 2) -> float:
 
 def _residual_width(setting: Setting) -> int:
     """Sharded engines cast the model to bfloat16; plain autocast keeps the residual stream in float32."""
-    return 4 if setting.weights_dtype == "float32" and not setting.sharded else 2
+    return 4 if setting.weights_dtype in ("float32", "4bit") and not setting.sharded else 2
 
 
 def _activations(shape: ModelShape, setting: Setting) -> float:
@@ -115,7 +118,7 @@ def _accumulated(setting: Setting, trained: float) -> float:
     return 2 * trained if waits else 0
 
 
-def _gathered(shape: ModelShape, setting: Setting, width: int) -> float:
+def _gathered(shape: ModelShape, setting: Setting, width: float) -> float:
     if not setting.sharded:
         return 2 * shape.body if width == 4 else 0  # autocast caches a bfloat16 copy of every weight
     edges = shape.parameters - shape.body

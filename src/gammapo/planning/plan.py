@@ -89,7 +89,7 @@ def plan_run(
         checkpointing=_checkpointing(prepared),
         micro_batches=count,
         lora_rank=None if recipe.lora is None else recipe.lora.rank,
-        weights_dtype=recipe.model.dtype,
+        weights_dtype=_weights_dtype(prepared),
     )
     wanted = prepared.loss.needs | prepared.loss.uses
     flops = training_flops(
@@ -146,12 +146,19 @@ def _checkpointing(prepared: Prepared) -> bool:
     return bool(given.get("activation_checkpointing") or given.get("gradient_checkpointing"))
 
 
+def _weights_dtype(prepared: Prepared) -> str:
+    model, lora = prepared.recipe.model, prepared.recipe.lora
+    if lora is not None and lora.base == "4bit":
+        return "4bit"
+    return "float32" if lora is None and model.masters == "float32" else model.dtype
+
+
 def _warnings(prepared: Prepared, steps: int, tokens: int) -> list[str]:
     recipe, said = prepared.recipe, []
-    if recipe.lora is None and recipe.model.dtype != "float32":
+    if recipe.lora is None and _weights_dtype(prepared) != "float32":
         said.append(
-            f"full fine-tuning of {recipe.model.dtype} weights loses updates below a 256th of a weight; "
-            "use model.dtype=float32 (arithmetic stays bfloat16), unless the engine keeps float32 masters"
+            f"pure {recipe.model.dtype} training (model.masters=dtype) loses updates below a 256th of a "
+            "weight; leave model.masters at float32 unless the engine keeps float32 masters of its own"
         )
     if steps < 20:
         said.append(f"only {steps} steps: warm-up and margins hardly settle; check pairs_per_step")

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gammapo.health import signs
 from gammapo.report import charts, parts
 from gammapo.report.demo_files import DemoFolder, read_demo
 from gammapo.report.finding import headline
-from gammapo.report.health import signs
 from gammapo.report.numbers import duration
 from gammapo.report.page import Page
 from gammapo.report.palette import model_styles

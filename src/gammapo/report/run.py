@@ -8,8 +8,8 @@ from typing import Any
 
 from gammapo.errors import InputError
 from gammapo.files import read_json
+from gammapo.health import ends, signs
 from gammapo.report import parts, training_files
-from gammapo.report.health import ends, signs
 from gammapo.report.numbers import duration, number
 from gammapo.report.page import Page
 from gammapo.report.palette import loss_styles

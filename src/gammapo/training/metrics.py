@@ -40,7 +40,12 @@ class Meter:
 
     def _reset(self) -> None:
         self._sums: dict[str, Tensor] = {}
-        self._steps, self._pairs, self._tokens, self._since = 0, 0, 0, time.perf_counter()
+        self._steps, self._pairs, self._tokens = 0, 0, 0
+        self.restart_clock()
+
+    def restart_clock(self) -> None:
+        """Count no time before now: what is not training (sampling, say) is no part of the rates."""
+        self._since = time.perf_counter()
 
     def add(self, values: dict[str, Tensor], *, pairs: int, tokens: int) -> None:
         for name, value in values.items():

@@ -24,7 +24,10 @@ class ModelSection(_Section):
 
     path: str = Field(description='folder, hub id, or "smollm2" (the embedded model)')
     dtype: Literal["float32", "bfloat16", "float16"] = Field(
-        "float32", description="of the weights as loaded"
+        "float32", description="of the arithmetic, and of frozen weights under adapters"
+    )
+    masters: Literal["float32", "dtype"] = Field(
+        "float32", description="of the trained weights; dtype: pure half precision, which loses small updates"
     )
 
 
@@ -35,6 +38,9 @@ class LoraSection(_Section):
     alpha: float = Field(32.0, gt=0, description="scale; the update is multiplied by alpha / rank")
     dropout: float = Field(0.0, ge=0, lt=1)
     target_modules: str | list[str] = Field("all-linear", description="module names, or all-linear")
+    base: Literal["dtype", "4bit"] = Field(
+        "dtype", description="frozen weights: of model.dtype, or in 4 bits (QLoRA; needs bitsandbytes)"
+    )
 
 
 class DataSection(_Section):
@@ -76,6 +82,11 @@ class TrainingSection(_Section):
     logging_steps: int = Field(1, ge=1)
     save_steps: float = Field(0.2, gt=0, description="steps between checkpoints; below 1, a share of the run")
     save_total_limit: int = Field(2, ge=1, description="checkpoints kept")
+    sample_every: int | None = Field(
+        None, ge=1, description="steps between samples of answers, taken at logging steps (default: never)"
+    )
+    samples: int = Field(8, ge=1, description="prompts of the training pairs that are sampled")
+    sample_tokens: int = Field(128, ge=8, description="the most tokens of a sampled answer")
 
 
 OWN = (
@@ -83,6 +94,9 @@ OWN = (
     "tokens_per_batch",
     "warmup_ratio",
     "save_total_limit",
+    "sample_every",
+    "samples",
+    "sample_tokens",
 )  # never given to transformers
 MANAGED = {
     "output_dir": "output",

@@ -1,7 +1,8 @@
 """One training run, from recipe to run folder. The same call goes on where a killed run stood.
 
 The run folder holds `recipe.yaml` (resolved), `run.json` (what was done with which versions and data),
-`metrics.jsonl`, `ledger.parquet`, `noise.json` if labels were corrupted here, `checkpoints/` and `model/`.
+`metrics.jsonl`, `ledger.parquet`, `noise.json` if labels were corrupted here, `samples.jsonl` if answers were
+sampled on the way, `checkpoints/` and `model/`.
 """
 
 from __future__ import annotations
@@ -15,14 +16,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gammapo import files, models
 from gammapo.errors import InputError
 from gammapo.training import checkpoints
 from gammapo.training.prepare import Prepared, prepare
 from gammapo.training.recipe import OWN, Recipe
-from gammapo.types import TokenizedPair
+
+if TYPE_CHECKING:
+    from gammapo.training.precision import Precision
 
 logger = logging.getLogger(__name__)
 DONE = "done"
@@ -69,10 +72,15 @@ def train(
     for note in [*prepared.notes, prepared.loss.objective]:
         say(note)
     started = time.monotonic()
-    model = _load_model(recipe)
-    pairs = _with_reference(model, prepared, folder, say)
-    trainer = _make_trainer(model, pairs, prepared, on_step)
+    precision = _decide_precision(recipe)
+    if precision.notice:
+        say(precision.notice)
+    # before the model: ZeRO-3 splits weights as they are read, if it is set up by then
+    args = _training_arguments(prepared, precision)
+    model = _load_model(recipe, precision.load)
+    trainer = _make_trainer(model, args, prepared, precision, on_step)
     trainer.accelerator.wait_for_everyone()
+    _give_reference(trainer, prepared, folder, say)
     resumed = checkpoints.last_good(folder)
     step = None
     if resumed is not None:
@@ -80,7 +88,8 @@ def train(
         say(f"going on from step {step} ({resumed})")
         trainer.restore(resumed)
     elif main:
-        (folder / "metrics.jsonl").unlink(missing_ok=True)  # rows before the first checkpoint are run again
+        for name in ("metrics.jsonl", "samples.jsonl"):  # rows before the first checkpoint are run again
+            (folder / name).unlink(missing_ok=True)
     with models.quiet():
         trainer.train(resume_from_checkpoint=None if resumed is None else str(resumed))
         _save_model(trainer, prepared, folder / "model")
@@ -192,13 +201,34 @@ def _is_first_rank() -> bool:
     return int(os.environ.get("RANK", "0")) == 0
 
 
-def _load_model(recipe: Recipe) -> Any:
-    model = models.load_model(recipe.model.path, dtype=recipe.model.dtype)
+def _decide_precision(recipe: Recipe) -> Precision:
+    import torch
+
+    from gammapo.training.precision import decide
+
+    return decide(recipe, gpu_has_bfloat16=torch.cuda.is_available() and torch.cuda.is_bf16_supported())
+
+
+def _gets_weights_from_the_first_rank() -> bool:
+    """Whether this process takes its share of the weights from the first one: in runs that FSDP2 shards, as
+    the launcher says it. Otherwise every process would read all of them before they are split."""
+    from accelerate.utils import parse_flag_from_env
+
+    sharded = parse_flag_from_env("ACCELERATE_USE_FSDP") and os.environ.get("FSDP_VERSION") == "2"
+    return sharded and parse_flag_from_env("FSDP_CPU_RAM_EFFICIENT_LOADING") and not _is_first_rank()
+
+
+def _load_model(recipe: Recipe, dtype: str) -> Any:
+    weights = not _gets_weights_from_the_first_rank()
+    four_bit = recipe.lora is not None and recipe.lora.base == "4bit"
+    model = models.load_model(recipe.model.path, dtype=dtype, weights=weights, four_bit=four_bit)
     if recipe.lora is None:
         return model
     import torch
-    from peft import LoraConfig, get_peft_model
+    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 
+    if four_bit:  # freezes the base, and keeps norms, embeddings and head in float32
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     torch.manual_seed(recipe.training.seed)  # adapters start at random
     config = LoraConfig(
         r=recipe.lora.rank,
@@ -211,48 +241,60 @@ def _load_model(recipe: Recipe) -> Any:
         return get_peft_model(model, config)
 
 
-def _with_reference(model: Any, prepared: Prepared, folder: Path, say) -> list[TokenizedPair]:
-    """Log-probs under the starting model, for a loss that compares with it."""
-    wanted = prepared.loss.needs | prepared.loss.uses
-    if "reference" not in wanted:
-        return prepared.pairs
+def _give_reference(trainer, prepared: Prepared, folder: Path, say) -> None:
+    """Log-probs under the starting model, for a loss that compares with it.
+
+    They are read where the trainer put the model, by all ranks together. A sharded model can be read only
+    once it is sharded, which the trainer does when it begins; of a run that goes on it holds trained weights
+    by then, so the file that the run began with must be there.
+    """
+    if "reference" not in prepared.loss.needs | prepared.loss.uses:
+        return
+    cache = folder / "reference.parquet"
+
+    def give(identity: str | None = None) -> None:
+        say("reading the reference's log-probs")
+        with trainer.accelerator.autocast():  # as the steps are read
+            reference = logps.reference_logps(
+                trainer.model,
+                prepared.pairs,
+                tokens_per_batch=prepared.recipe.training.tokens_per_batch,
+                cache=cache,
+                model_name=prepared.recipe.model.path,
+                identity=identity,
+            )
+        sides = zip(prepared.pairs, reference.chosen.tolist(), reference.rejected.tolist(), strict=True)
+        trainer.steps.pairs = [replace(p, reference_chosen=c, reference_rejected=r) for p, c, r in sides]
+
+    def give_sharded() -> None:
+        if trainer.state.global_step and not cache.is_file():
+            raise InputError(
+                "the reference's log-probs are gone, and the weights have been trained since",
+                file=cache,
+                fix="put the file back, or begin again in another output folder",
+            )
+        give(f"the untrained model of this run, {prepared.recipe.model.path}")
+
     from gammapo import logps
 
-    say("reading the reference's log-probs")
-    reference = logps.reference_logps(
-        model,
-        prepared.pairs,
-        tokens_per_batch=prepared.recipe.training.tokens_per_batch,
-        cache=folder / "reference.parquet",
-        model_name=prepared.recipe.model.path,
-    )
-    return [
-        replace(pair, reference_chosen=chosen, reference_rejected=rejected)
-        for pair, chosen, rejected in zip(
-            prepared.pairs, reference.chosen.tolist(), reference.rejected.tolist(), strict=True
-        )
-    ]
+    if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
+        trainer.before_training = give_sharded
+    else:
+        give()
 
 
-def _make_trainer(model, pairs, prepared: Prepared, on_step) -> Any:
+def _training_arguments(prepared: Prepared, precision: Precision) -> Any:
     import torch
     from transformers import TrainingArguments
 
-    from gammapo.training.batches import StepDataset
-    from gammapo.training.trainer import PairTrainer
-
     settings = prepared.recipe.training
-    given = settings.model_dump(exclude=set(OWN))
-    has_gpu = torch.cuda.is_available()
-    if prepared.recipe.model.dtype == "float32" and "bf16" not in given:
-        given["bf16"] = has_gpu and torch.cuda.is_bf16_supported()
     args = TrainingArguments(
         **{
             "output_dir": str(prepared.recipe.output),
             "per_device_train_batch_size": 1,  # an item is a whole optimiser step
             "gradient_accumulation_steps": 1,
             "warmup_steps": settings.warmup_ratio,
-            "use_cpu": not has_gpu,
+            "use_cpu": not torch.cuda.is_available(),
             "remove_unused_columns": False,
             "ddp_find_unused_parameters": False,
             "logging_nan_inf_filter": False,  # hides what the guard must see
@@ -260,11 +302,21 @@ def _make_trainer(model, pairs, prepared: Prepared, on_step) -> Any:
             "logging_strategy": "steps",
             "disable_tqdm": True,
             "report_to": "none",
-            **given,
+            **precision.arguments,
+            **settings.model_dump(exclude=set(OWN)),
         }
     )
+    _ = args.device  # starts the process group, where there is one
+    return args
+
+
+def _make_trainer(model, args, prepared: Prepared, precision: Precision, on_step) -> Any:
+    from gammapo.training.batches import StepDataset
+    from gammapo.training.trainer import PairTrainer
+
+    settings = prepared.recipe.training
     steps = StepDataset(
-        pairs,
+        prepared.pairs,
         pairs_per_step=settings.pairs_per_step,
         tokens_per_batch=settings.tokens_per_batch,
         seed=settings.seed,
@@ -279,7 +331,25 @@ def _make_trainer(model, pairs, prepared: Prepared, on_step) -> Any:
         Path(prepared.recipe.output),
         keep=settings.save_total_limit,
         on_step=on_step,
+        samples=_sampling_plan(prepared),
+        masters=precision.masters,
     )
+
+
+def _sampling_plan(prepared: Prepared) -> Any:
+    """(plan, tokenizer) of the answers to sample while training, or None."""
+    from gammapo.training.sampling import SamplingPlan, choose_prompts
+
+    settings = prepared.recipe.training
+    if settings.sample_every is None:
+        return None
+    plan = SamplingPlan(
+        every=settings.sample_every,
+        prompts=choose_prompts(prepared.pairs, settings.samples, settings.seed),
+        max_new_tokens=settings.sample_tokens,
+        seed=settings.seed,
+    )
+    return plan, prepared.tokenizer
 
 
 def _save_model(trainer, prepared: Prepared, target: Path) -> None:

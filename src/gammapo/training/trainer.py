@@ -17,11 +17,14 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from gammapo import files, logps
 from gammapo.errors import RunError
 from gammapo.losses.spec import Loss
-from gammapo.training import checkpoints
+from gammapo.training import checkpoints, sampling
 from gammapo.training.batches import StepBatch, StepDataset
 from gammapo.training.ledger import Ledger
 from gammapo.training.metrics import Meter, step_metrics
+from gammapo.training.precision import check_masters
+from gammapo.training.sampling import SamplingPlan
 from gammapo.training.step import Machinery, accumulate_gradients
+from gammapo.training.watch import Watch
 from gammapo.types import PairLogps, TokenizedPair
 
 STATE = "loss_state.pt"
@@ -42,6 +45,8 @@ class PairTrainer(Trainer):
         run: the run folder; `metrics.jsonl` and checkpoints go there.
         keep: number of checkpoints to keep.
         on_step: called as (step, steps in all) after each optimiser step on the first rank.
+        samples: which answers to sample while training, and the tokenizer to read them with; None for none.
+        masters: the type that the trained weights and their optimiser state must have; None checks nothing.
     """
 
     def __init__(
@@ -54,8 +59,12 @@ class PairTrainer(Trainer):
         *,
         keep: int = 2,
         on_step: Callable[[int, int], None] | None = None,
+        samples: tuple[SamplingPlan, Any] | None = None,
+        masters: str | None = None,
     ):
         self.steps, self.loss, self.run, self.keep = steps, loss, run, keep
+        self.samples, self.masters, self.watch = samples, masters, Watch()
+        self.before_training: Callable[[], None] | None = None  # called when the model lies where it trains
         self.loss_state: Mapping[str, Tensor] | None = None
         self.ledger, self.meter = Ledger(), Meter()
         self._batch: StepBatch | None = None
@@ -67,6 +76,7 @@ class PairTrainer(Trainer):
         ]
         self.add_callback(_Epochs(steps))
         self.add_callback(_Progress(on_step))
+        self.add_callback(_Beginning(self))
 
     # ---- the step ----
 
@@ -131,9 +141,16 @@ class PairTrainer(Trainer):
 
     # ---- guards and logging ----
 
+    def check_masters(self) -> None:
+        if self.masters is not None:
+            names = {id(weight): name for name, weight in self.model.named_parameters()}
+            check_masters(names, self.optimizer, self.masters)
+
     def _get_grad_norm(self, model, grad_norm=None):
         """The gradient norm, refused before the optimiser sees it if anything in the step is not finite."""
         norm = super()._get_grad_norm(model, grad_norm)
+        if isinstance(norm, Tensor) and hasattr(norm, "full_tensor"):  # FSDP2's norm is spread over the ranks
+            norm = norm.full_tensor()  # pyright: ignore[reportAttributeAccessIssue]
         finite = torch.isfinite(self._per_pair).all()
         if isinstance(norm, Tensor):
             finite = finite & torch.isfinite(norm).to(finite.device)
@@ -158,16 +175,34 @@ class PairTrainer(Trainer):
         )
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        if "loss" in logs:  # not the summary at the end
-            self.ledger.flush()
-            logs = {**logs, **self.meter.read()}
+        if "loss" not in logs:  # the summary at the end
             super().log(logs, start_time)
-            if self.is_world_process_zero():
-                row = {"step": self.state.global_step, "epoch": self.state.epoch, **logs}
-                with (self.run / METRICS).open("a", encoding="utf-8") as out:
-                    out.write(json.dumps(row) + "\n")
-        else:
-            super().log(logs, start_time)
+            return
+        self.ledger.flush()
+        logs = {**logs, **self.meter.read()}
+        if self.samples and self.samples[0].due(self.state.global_step, int(self.args.logging_steps)):
+            logs |= self.sample()
+        self._record(logs, start_time)
+
+    def _record(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Give a row to the trackers, the run folder and the watch."""
+        super().log(logs, start_time)
+        if self.is_world_process_zero():
+            row = {"step": self.state.global_step, "epoch": self.state.epoch or 0.0, **logs}
+            with (self.run / METRICS).open("a", encoding="utf-8") as out:
+                out.write(json.dumps(row) + "\n")
+            self.watch.see(row)
+
+    def sample(self) -> dict[str, float]:
+        """Sample the plan's answers from the model as it is, note them, and measure them."""
+        assert self.samples is not None
+        plan, tokenizer = self.samples
+        model = self.accelerator.unwrap_model(self.model)
+        answers = sampling.sample_answers(model, tokenizer, plan, self.accelerator.autocast())
+        if self.is_world_process_zero():
+            sampling.write_samples(self.run / sampling.FILE, self.state.global_step, plan, answers, tokenizer)
+        self.meter.restart_clock()
+        return sampling.sample_metrics(answers)
 
     def floating_point_ops(self, inputs: Any) -> int:
         return 0  # the library's estimate assumes padded inputs; throughput is reported in useful tokens
@@ -196,7 +231,30 @@ class PairTrainer(Trainer):
         if self.is_world_process_zero():
             self.ledger.load(checkpoint / LEDGER)
             step = json.loads((checkpoint / checkpoints.SEAL).read_text())["step"]
-            rewind_metrics(self.run / METRICS, step)
+            for name in (METRICS, sampling.FILE):
+                rewind_rows(self.run / name, step)
+            self.watch.recall(read_rows(self.run / METRICS))
+
+
+class _Beginning(TrainerCallback):
+    """What is done once the model lies where it trains: checks, the reference, a sample to compare with."""
+
+    def __init__(self, trainer: PairTrainer):
+        self.trainer, self.first = trainer, True
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        self.trainer.check_masters()
+        if self.trainer.before_training is not None:
+            self.trainer.before_training()
+        if self.trainer.samples and state.global_step == 0:
+            self.trainer._record(self.trainer.sample())
+        self.trainer.meter.restart_clock()
+        self.first = True
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if self.first:
+            self.trainer.check_masters()  # once more, now that the optimiser has its state
+            self.first = False
 
 
 class _Epochs(TrainerCallback):
@@ -222,7 +280,11 @@ def _only(items: list[StepBatch]) -> dict[str, StepBatch]:
     return {STEP: items[0]}
 
 
-def rewind_metrics(path: Path, step: int) -> None:
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def rewind_rows(path: Path, step: int) -> None:
     """Drop rows after `step`, written by a run that was killed before its next checkpoint."""
     if path.exists():
         rows = [line for line in path.read_text().splitlines() if json.loads(line)["step"] <= step]

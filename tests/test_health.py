@@ -1,6 +1,6 @@
 import pytest
 
-from gammapo.report.health import Limits, ends, signs
+from gammapo.health import Limits, ends, signs
 
 
 def run(steps=40, **fields):

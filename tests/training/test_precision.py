@@ -1,0 +1,109 @@
+"""Weights that are trained, and their moments, are float32 whatever type computes."""
+
+import logging
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+from tests.training.test_run import weights
+
+from gammapo import models
+from gammapo.errors import InputError, RunError
+from gammapo.training import checkpoints, parse_recipe, train
+from gammapo.training.precision import check_masters, decide
+
+
+def moments(folder: Path) -> set[torch.dtype]:
+    checkpoint = checkpoints.last_good(folder)
+    assert checkpoint is not None
+    state = torch.load(checkpoint / "optimizer.pt", weights_only=True)["state"]
+    return {one[key].dtype for one in state.values() for key in ("exp_avg", "exp_avg_sq")}
+
+
+def test_bfloat16_arithmetic_over_float32_masters(recipe_dict, monkeypatch):
+    """The learning rate is below what a bfloat16 weight could take up; the run must learn all the same."""
+    seen, real = [], models.load_model
+
+    def watched(path, **options):
+        model = real(path, **options)
+        for part in (model.model.layers[1].self_attn.q_proj, model.model.layers[0].mlp.down_proj):
+            part.register_forward_hook(lambda m, args, out: seen.append(out.dtype))
+        return model
+
+    monkeypatch.setattr(models, "load_model", watched)
+    recipe_dict["model"]["dtype"] = "bfloat16"
+    recipe_dict["training"] |= {"learning_rate": 1e-6}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*reads prompts twice.*")  # rounding is no reason to pad
+        result = train(parse_recipe(recipe_dict))
+    assert set(seen) == {torch.bfloat16}
+    monkeypatch.undo()
+    after, before = weights(result.folder), models.load_model(recipe_dict["model"]["path"]).state_dict()
+    assert {value.dtype for value in after.values()} == {torch.float32}
+    assert moments(result.folder) == {torch.float32}
+    moved = {name: (value - before[name]).abs().max().item() for name, value in after.items()}
+    assert all(0 < distance < 1e-4 for distance in moved.values()), moved
+
+
+def test_pure_half_precision_only_when_asked_and_aloud(recipe_dict):
+    recipe_dict["model"] |= {"dtype": "bfloat16", "masters": "dtype"}
+    said = []
+    result = train(parse_recipe(recipe_dict), say=said.append)
+    assert any(line.startswith("pure bfloat16 training") for line in said)
+    assert {value.dtype for value in weights(result.folder).values()} == {torch.bfloat16}
+    assert moments(result.folder) == {torch.bfloat16}
+
+
+def test_adapters_are_float32_over_a_frozen_bfloat16_base(recipe_dict):
+    recipe_dict["model"]["dtype"] = "bfloat16"
+    result = train(parse_recipe(recipe_dict | {"lora": {"rank": 2}}))
+    assert {value.dtype for value in weights(result.folder).values()} == {torch.float32}
+    assert moments(result.folder) == {torch.float32}
+
+
+def test_masters_of_another_type_stop_the_run_before_the_first_step(recipe_dict, monkeypatch):
+    real = models.load_model
+    monkeypatch.setattr(models, "load_model", lambda path, **options: real(path, dtype="bfloat16"))
+    with pytest.raises(RunError, match=r"trained weights in other types than float32 \(first: model\.embed"):
+        train(parse_recipe(recipe_dict))
+    assert not (Path(recipe_dict["output"]) / "metrics.jsonl").exists()
+
+
+def test_moments_of_another_type_are_named():
+    weight = torch.nn.Parameter(torch.ones(3))
+    optimizer = torch.optim.AdamW([weight])
+    optimizer.state[weight] = {"step": torch.tensor(1.0), "exp_avg": torch.zeros(3, dtype=torch.bfloat16)}
+    with pytest.raises(RunError, match="exp_avg of w in bfloat16, expected float32"):
+        check_masters({id(weight): "w"}, optimizer, "float32")
+    optimizer.state[weight]["exp_avg"] = torch.zeros(3)
+    check_masters({id(weight): "w"}, optimizer, "float32")
+
+
+@pytest.mark.parametrize(
+    ("model", "more", "gpu", "expected"),
+    [
+        ({}, {}, False, ("float32", {"bf16": False}, "float32")),
+        ({}, {}, True, ("float32", {"bf16": True}, "float32")),
+        ({}, {"training": {"bf16": False}}, True, ("float32", {}, "float32")),
+        ({"dtype": "bfloat16"}, {}, False, ("float32", {"bf16": True}, "float32")),
+        ({"dtype": "bfloat16"}, {"lora": {}}, True, ("bfloat16", {"bf16": False}, "float32")),
+        ({"dtype": "bfloat16", "masters": "dtype"}, {}, True, ("bfloat16", {}, "bfloat16")),
+    ],
+)
+def test_decisions(recipe_dict, model, more, gpu, expected):
+    recipe = parse_recipe(recipe_dict | more | {"model": recipe_dict["model"] | model})
+    found = decide(recipe, gpu_has_bfloat16=gpu)
+    assert (found.load, found.arguments, found.masters) == expected
+
+
+def test_float16_arithmetic_is_refused_for_whole_models(recipe_dict):
+    recipe_dict["model"]["dtype"] = "float16"
+    with pytest.raises(InputError, match="scaled loss"):
+        train(parse_recipe(recipe_dict))
+
+
+def test_nothing_is_logged_of_precision_by_default(recipe_dict, caplog):
+    with caplog.at_level(logging.INFO):
+        train(parse_recipe(recipe_dict))
+    assert "pure" not in caplog.text
