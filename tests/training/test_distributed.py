@@ -15,8 +15,10 @@ from gammapo.training import parse_recipe, train
 
 CODE = """
 import os, sys
+import torch.distributed as dist
 from gammapo.training import load_recipe, train
 train(load_recipe(sys.argv[1]))
+dist.barrier()
 os._exit(0)  # taking gloo's threads apart can wait for a rank that has gone
 """
 
@@ -47,7 +49,7 @@ def test_two_processes_equal_one(recipe_dict, tmp_path, loss):
         )
         for rank in range(2)
     ]
-    errors = [process.communicate(timeout=120)[1] for process in ranks]
+    errors = [process.communicate(timeout=500)[1] for process in ranks]
     assert [process.returncode for process in ranks] == [0, 0], "\n".join(errors)
     two = tmp_path / "two"
     for mine, theirs in zip(metrics(one.folder), metrics(two), strict=True):

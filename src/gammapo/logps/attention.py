@@ -107,9 +107,9 @@ def pair_attention(
     for name in ("s_aux", "position_bias", "cache", "head_mask"):
         if kwargs.get(name) is not None:
             raise UnsupportedAttentionError(name)
-    scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     options = {
-        "scaling": scaling,
+        "scaling": scale,
         "dropout": dropout,
         "softcap": softcap,
         "window": _window(module, sliding_window),
@@ -120,7 +120,7 @@ def pair_attention(
         if (flash := flash_attention()) is not None:
             return flash_pair_attention(flash, query, key, value, segments, **options)
     if _blocks_suit(query, segments, **options):
-        return blocked_attention(query, key, value, segments, scaling=scaling)
+        return blocked_attention(query, key, value, segments, scaling=scale)
     return split_attention(query, key, value, segments, **options)
 
 

@@ -55,7 +55,7 @@ class Notes:
         if found is not None and tensor.is_contiguous() and tensor.numel():
             made, version, again = found[0](), found[1], found[2]
             same = made is not None and made.numel() == tensor.numel() and made.dtype == tensor.dtype
-            if same and made._version == version:
+            if made is not None and same and made._version == version:
                 return again, tensor.shape
         return tensor.detach()
 
@@ -123,7 +123,7 @@ def _norm_kind(module: nn.Module) -> str | None:
 
 def _same_norm(module: nn.Module, kind: str) -> bool:
     draw = torch.Generator().manual_seed(0)
-    stub = copy.copy(module)
+    stub: Any = copy.copy(module)
     stub._parameters = {"weight": nn.Parameter(torch.randn(32, generator=draw))}
     x = torch.randn(4, 32, generator=draw)
     with torch.no_grad():

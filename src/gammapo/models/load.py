@@ -151,7 +151,7 @@ def _in_four_bits(where: str, dtype: str) -> PreTrainedModel:
     for module in model.modules():
         # on some CPUs an evaluation pass would repack the weights for a product that has no gradient
         if hasattr(module, "support_avx512bf16_for_cpu"):
-            module.support_avx512bf16_for_cpu = False
+            module.support_avx512bf16_for_cpu = False  # pyright: ignore[reportArgumentType]
     return model
 
 

@@ -142,7 +142,7 @@ class PairTrainer(Trainer):
     # ---- guards and logging ----
 
     def check_masters(self) -> None:
-        if self.masters is not None:
+        if self.masters is not None and self.model is not None:
             names = {id(weight): name for name, weight in self.model.named_parameters()}
             check_masters(names, self.optimizer, self.masters)
 
