@@ -74,7 +74,9 @@ def test_dry_run_writes_nothing_and_reads_no_weights(recipe_dict, tmp_path):  # 
     bare = tmp_path / "bare"  # the model's folder without its weights
     shutil.copytree(recipe_dict["model"]["path"], bare, ignore=shutil.ignore_patterns("*.safetensors"))
     path = tmp_path / "recipe.yaml"
-    path.write_text(yaml.safe_dump(recipe_dict | {"model": {"path": str(bare), "dtype": "bfloat16", "masters": "dtype"}}))
+    path.write_text(
+        yaml.safe_dump(recipe_dict | {"model": {"path": str(bare), "dtype": "bfloat16", "masters": "dtype"}})
+    )
     runner = CliRunner()
     done = runner.invoke(app, ["train", str(path), "--dry-run", "--gpus", "2", "--format", "json"])
     assert done.exit_code == 0, done.output
