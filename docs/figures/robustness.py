@@ -148,6 +148,32 @@ def curves(name: str) -> alt.HConcatChart:
     return alt.hconcat(*panels)
 
 
+def rates(name: str) -> alt.Chart:
+    """The tuning trials at default options: mean gold over worlds, conditions and tuning seeds."""
+    points = [
+        {"loss": loss, "x": trial["training"]["learning_rate"], "y": trial["gold_reward"]}
+        for loss, found in json.loads((RESULTS / name / "tuned.json").read_text()).items()
+        for trial in found["trials"]
+        if not trial["options"]
+    ]
+    tried = sorted({point["x"] for point in points})
+    scale = alt.Scale(domain=list(COLOURS), range=list(COLOURS.values()))
+    return (
+        alt.Chart(alt.Data(values=points), width=420, height=230)
+        .mark_line(strokeWidth=2, point=True)
+        .encode(
+            x=alt.X(
+                "x:Q",
+                title="learning rate",
+                scale=alt.Scale(type="log", domain=[min(tried), max(tried)], padding=8),
+                axis=alt.Axis(grid=False, values=tried),
+            ),
+            y=alt.Y("y:Q", title="gold reward", scale=alt.Scale(zero=False), axis=alt.Axis(grid=False)),
+            color=alt.Color("loss:N", sort=list(COLOURS), title=None, scale=scale),
+        )
+    )
+
+
 def dots(found: Table, title: str) -> alt.HConcatChart:
     """A panel a condition: each loss's mean with its interval."""
     panels = []
@@ -196,6 +222,7 @@ def tables() -> dict[str, str]:
 
 def main() -> None:
     write("robustness-curves.svg", curves("robust"))
+    write("robustness-rates.svg", rates("robust"))
     for name in GRIDS[1:]:
         write(f"robustness-{name}.svg", dots(table(name), "gold reward"))
     files.write_text(PAGE, fill(PAGE.read_text(encoding="utf-8"), tables()))

@@ -1,8 +1,13 @@
+from pathlib import Path
+
 import pytest
 
+from gammapo import losses
 from gammapo.benchmark.grid import key_of, load_grid, parse_grid, specs
+from gammapo.benchmark.tuning import own_options
 from gammapo.errors import InputError
 
+GRIDS = Path(__file__).parents[2] / "benchmarks" / "grids"
 RAW = {
     "worlds": [{"name": "softmax", "correlation": 0.6}],
     "losses": {"simpo": {}, "wide": {"loss": "simpo", "beta": 10, "learning_rate": 0.5}},
@@ -67,3 +72,13 @@ def test_broken_yaml_names_file_and_line(tmp_path):
     path.write_text("seeds: 3\nlosses: {simpo: {]\n")
     with pytest.raises(InputError, match=r"grid\.yaml:2"):
         load_grid(path)
+
+
+@pytest.mark.parametrize("path", sorted(GRIDS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_grid_is_sound(path):
+    """Its names and options exist, alone and in every combination that tuning may try."""
+    grid = load_grid(path)
+    assert specs(grid)
+    for key, entry in grid.losses.items():
+        for options in own_options(grid.tune, key, entry.options) if grid.tune else []:
+            losses.create(entry.loss or key, **{**entry.options, **options})

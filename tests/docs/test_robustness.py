@@ -22,6 +22,6 @@ def test_its_tables_are_those_of_the_results():
 
 def test_its_pictures_exist():
     page = (ROOT / "docs" / "robustness.md").read_text(encoding="utf-8")
-    for name in ("curves", *script().GRIDS[1:]):
+    for name in ("curves", "rates", *script().GRIDS[1:]):
         assert f"(figures/robustness-{name}.svg)" in page
         assert (ROOT / "docs" / "figures" / f"robustness-{name}.svg").read_text().startswith("<svg")
