@@ -93,7 +93,8 @@ def settings(options: argparse.Namespace) -> dict:
     """What must be equal for an earlier result to stand beside a new one."""
     here = machine(options.threads)
     same = ("cpu", "gpu", "threads", "torch", "python")
-    return {"steps": options.steps, "seed": options.seed} | {name: here[name] for name in same}
+    given = {"steps": options.steps, "seed": options.seed, "longest": options.longest}
+    return given | {name: here[name] for name in same}
 
 
 def earlier(options: argparse.Namespace) -> dict:

@@ -68,8 +68,8 @@ def test_grouped_batches_hold_like_lengths():
 
 
 def options(tmp_path, **changes):
-    given = {"output": tmp_path / "result.json", "threads": 1, "steps": 2, "seed": 0, "again": False}
-    return argparse.Namespace(**(given | changes))
+    given = {"output": tmp_path / "result.json", "threads": 1, "steps": 2, "seed": 0, "longest": None}
+    return argparse.Namespace(**({"again": False} | given | changes))
 
 
 def write(path, cases):
@@ -85,7 +85,7 @@ def test_a_run_that_was_cut_short_goes_on_with_what_is_left(tmp_path):
     assert pair_training.earlier(options(tmp_path, again=True)) == {}
 
 
-@pytest.mark.parametrize("changed", [{"steps": 3}, {"seed": 1}, {"threads": 2}])
+@pytest.mark.parametrize("changed", [{"steps": 3}, {"seed": 1}, {"threads": 2}, {"longest": 120}])
 def test_results_made_otherwise_are_not_mixed(tmp_path, changed):
     given = options(tmp_path)
     write(given.output, {"micro4": {"settings": pair_training.settings(given)}})

@@ -4,8 +4,8 @@ softmax(QKᵀ)V is written out, for a block of queries and the keys up to the bl
 scores fit the cache, and of the causal square's upper half only the corners of the diagonal blocks are
 computed in vain. The backward pass makes the scores again (as flash attention does, arXiv:2205.14135), so
 queries, keys and values are all that is kept: no keys gathered or repeated per answer, no second copy of the
-result. Query heads that share a key head are rows of one product. It is as fast as the fused kernel
-(`benchmarks/kernels.py`).
+result. Query heads that share a key head are rows of one product. It is a little faster than the fused
+kernel (`benchmarks/kernels.py`).
 """
 
 from __future__ import annotations
