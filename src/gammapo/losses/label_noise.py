@@ -1,15 +1,15 @@
-"""How many labels are wrong, and how far a gap can be trusted, from the gaps of pairs not yet trained on.
+"""How many labels are wrong, and how far a gap can be trusted, from gaps that do not know the labels.
 
-The model of a given label, for a pair of reward gap r: the gap predicts the true preference with slope k, and
-a share ε of the labels is flipped, whatever the gap:
+The model of a given label, for a pair of gap r (gammapo hands in gaps of external scores): the gap predicts the
+true preference with slope k, and a share ε of the labels is flipped, whatever the gap:
 
     P(given label | r) = (1−ε) σ(kr) + ε σ(−kr) = ε + (1−2ε) σ(kr)
 
 Flips bound how often even large gaps can agree with their labels (1 − ε), while k says how fast that bound is
 reached. Both are averaged over a grid under a prior, so nothing iterates and nothing waits for the device.
 Where gaps say nothing of labels, k is near 0 and ε stays at its prior; no pair is then judged by its gap.
-Source: this project. The gaps must be those of pairs before the model has trained on them: gaps of pairs that
-it has learnt by heart agree with their labels, wrong or right.
+Source: this project. The gaps must not have been fitted to the labels: a model's own reward gaps serve only for
+pairs that it has not trained on.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SLOPES = 16  # grid of k times the mean size of a gap, from 1/32 to 32
 
 @dataclass(frozen=True, kw_only=True)
 class LabelNoise:
-    """Posterior means, each (). `slope` is in 1/reward."""
+    """Posterior means, each (). `slope` is in 1/gap."""
 
     rate: Tensor
     slope: Tensor
@@ -33,10 +33,10 @@ class LabelNoise:
 
 @torch.no_grad()
 def label_noise(gaps: Tensor, rate: float | None = None, prior: float = 0.15) -> LabelNoise:
-    """ε and k from reward gaps (N,) of labelled pairs.
+    """ε and k from gaps (N,) of labelled pairs, chosen less rejected.
 
     Args:
-        gaps: of pairs that the model has not trained on, in reward units.
+        gaps: of scores, or of rewards before the model has trained on the pairs.
         rate: ε where it is known; k alone is then estimated.
         prior: mean of ε before any evidence, in (0, 0.25]: p(ε) ∝ (1 − 2ε)^a with a = 1/(2·prior) − 2.
     """
