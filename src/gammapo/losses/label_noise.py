@@ -1,15 +1,15 @@
 """How many labels are wrong, and how far a gap can be trusted, from gaps that do not know the labels.
 
-The model of a given label, for a pair of gap r (gammapo hands in gaps of external scores): the gap predicts the
-true preference with slope k, and a share ε of the labels is flipped, whatever the gap:
+The model of a given label, for a pair of gap r (gammapo hands in gaps of external scores): the gap predicts
+the true preference with slope k, and a share ε of the labels is flipped, whatever the gap:
 
     P(given label | r) = (1−ε) σ(kr) + ε σ(−kr) = ε + (1−2ε) σ(kr)
 
 Flips bound how often even large gaps can agree with their labels (1 − ε), while k says how fast that bound is
 reached. Both are averaged over a grid under a prior, so nothing iterates and nothing waits for the device.
 Where gaps say nothing of labels, k is near 0 and ε stays at its prior; no pair is then judged by its gap.
-Source: this project. The gaps must not have been fitted to the labels: a model's own reward gaps serve only for
-pairs that it has not trained on.
+Source: this project. The gaps must not have been fitted to the labels: a model's own reward gaps serve only
+for pairs that it has not trained on.
 """
 
 from __future__ import annotations
