@@ -46,15 +46,15 @@ class Case:
     longest: int = LONGEST  # tokens of a prompt with its longer answer; both sides go without longer pairs
 
 
-# Of like lengths, the longest batch is much longer than a mixed one: without a cap TRL's padded logits alone
-# outgrow a machine of 24 GB.
+# Of like lengths, the longest batch is much longer than a mixed one, and TRL's DPO keeps more of every logit:
+# without a cap its padded logits alone outgrow a machine of 24 GB.
 CASES = {
     case.name: case
     for case in (
         Case(name="micro4", rival="cpo", micro_batch=4),
         Case(name="micro1", rival="cpo", micro_batch=1),
         Case(name="micro4_grouped", rival="cpo", micro_batch=4, grouped=True, longest=500),
-        Case(name="dpo_micro4", rival="dpo", micro_batch=4),
+        Case(name="dpo_micro4", rival="dpo", micro_batch=4, longest=500),
         Case(name="micro4_checkpointed", rival="cpo", micro_batch=4, checkpointing=True),
         Case(name="micro4_texts", rival="cpo", micro_batch=4, texts="file"),
     )

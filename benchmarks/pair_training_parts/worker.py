@@ -185,6 +185,7 @@ def token_ids(row: dict[str, Any]) -> tuple[list[int], list[int], list[int]]:
 def run_gammapo(setup: dict[str, Any]) -> None:
     from gammapo import logps, losses
     from gammapo.training.batches import StepDataset, StepPlan
+    from gammapo.training.memory import reuse_freed_memory
     from gammapo.training.trainer import PairTrainer
     from gammapo.types import TokenizedPair
 
@@ -197,6 +198,8 @@ def run_gammapo(setup: dict[str, Any]) -> None:
             numbers = in_steps(list(range(len(self.pairs))), size)
             self.plans = [StepPlan(pairs=tuple(step), parts=parts) for step in numbers]
 
+    if not torch.cuda.is_available():
+        reuse_freed_memory()  # as `gammapo train` does
     model = load(setup)
     pairs = [
         TokenizedPair(id=str(i), prompt=tuple(p), chosen=tuple(c), rejected=tuple(r))

@@ -65,6 +65,7 @@ def train(
     if finished := _finished(folder, recipe):
         say(f"{folder} is complete already; nothing was trained")
         return finished
+    _settle_memory()
     prepared = prepare(recipe)
     main = _is_first_rank()
     if main:
@@ -209,6 +210,15 @@ def _decide_precision(recipe: Recipe) -> Precision:
     return decide(recipe, gpu_has_bfloat16=torch.cuda.is_available() and torch.cuda.is_bf16_supported())
 
 
+def _settle_memory() -> None:
+    import torch
+
+    from gammapo.training.memory import reuse_freed_memory
+
+    if not torch.cuda.is_available():
+        reuse_freed_memory()
+
+
 def _gets_weights_from_the_first_rank() -> bool:
     """Whether this process takes its share of the weights from the first one: in runs that FSDP2 shards, as
     the launcher says it. Otherwise every process would read all of them before they are split."""
@@ -224,21 +234,18 @@ def _load_model(recipe: Recipe, dtype: str) -> Any:
     model = models.load_model(recipe.model.path, dtype=dtype, weights=weights, four_bit=four_bit)
     if recipe.lora is None:
         return model
-    import torch
-    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
-
     if four_bit:  # freezes the base, and keeps norms, embeddings and head in float32
+        from peft import prepare_model_for_kbit_training
+
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
-    torch.manual_seed(recipe.training.seed)  # adapters start at random
-    config = LoraConfig(
-        r=recipe.lora.rank,
-        lora_alpha=recipe.lora.alpha,  # pyright: ignore[reportArgumentType]
-        lora_dropout=recipe.lora.dropout,
+    return models.add_lora(
+        model,
+        rank=recipe.lora.rank,
+        alpha=recipe.lora.alpha,
+        dropout=recipe.lora.dropout,
         target_modules=recipe.lora.target_modules,
-        task_type="CAUSAL_LM",
+        seed=recipe.training.seed,
     )
-    with models.quiet():
-        return get_peft_model(model, config)
 
 
 def _give_reference(trainer, prepared: Prepared, folder: Path, say) -> None:
