@@ -90,6 +90,7 @@ JUDGES: dict[str, str] = {
 WORLDS: dict[str, str] = {
     "tiny": "gammapo.benchmark.worlds.tiny:TinyWorld",
     "softmax": "gammapo.benchmark.worlds.softmax:SoftmaxWorld",
+    "smollm2": "gammapo.benchmark.worlds.smollm2:SmolLM2World",
 }
 
 TABLES: dict[str, dict[str, str]] = {

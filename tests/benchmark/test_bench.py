@@ -31,7 +31,13 @@ def test_the_benchmark_tells_good_losses_from_bad_and_finds_a_sabotaged_one(smal
     assert bad["p_holm"] < 0.01
     assert noisy["gold_ci95"][1] < clean["gold_ci95"][0]
     assert noisy["flip_auroc"] > 0.55
+    assert 0 < noisy["flip_calibration_error"] < 0.5
     assert clean["flip_auroc"] is None
+    assert clean["flip_calibration_error"] is None
+    assert clean["held_out_accuracy"] > max(noisy["held_out_accuracy"], 0.6)
+    assert bad["win_rate_over_baseline"] < 0.4
+    assert bad["length_controlled_winrate_over_baseline"] < 0.5
+    assert clean["win_rate_over_baseline"] is None, "it is the baseline"
 
 
 def test_a_noise_kind_of_ones_own_works_in_the_grid(small_grid, plugins, tmp_path):

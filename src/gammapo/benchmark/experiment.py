@@ -10,18 +10,24 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from gammapo import losses, noise
+from gammapo.audit import against_truth
 from gammapo.benchmark import world as worlds
 from gammapo.benchmark.fit import FitSettings, fit
+from gammapo.benchmark.prompts import pack, win_rates
 from gammapo.benchmark.world import Measured, World
+from gammapo.losses import Loss
 from gammapo.types import PreferencePair, TokenizedPair
 
 Spec = Mapping[str, Any]
 Row = dict[str, Any]
 DATA = ("noise", "seed", "pairs", "scores")  # what decides a run's pairs, besides the world
 NO_SCORES, OUTSIDE, GOLD = "none", "external", "gold"
+READ_AT_ONCE = 16
 
 
 def run(spec: Spec) -> Row:
@@ -32,16 +38,16 @@ def run(spec: Spec) -> Row:
             `pairs`, `scores` ("none", "external" or "gold") and `training` (fields of FitSettings).
 
     Returns:
-        A row of plain JSON: `gold_reward` in [0, 1], `base_gold`, `win_rate` against the base on the same
-        prompts (draws count half), `kl` in nats, `length` in tokens, drifts in nats a token, `flip_auroc`
-        (None without flips), `seconds`.
+        A row of plain JSON: `gold_reward` in [0, 1], `base_gold`, `win_rate` and `length_controlled_winrate`
+        against the base on the same prompts (shares; draws count half), `held_out_accuracy` on clean labels
+        of unseen pairs, `kl` in nats, `length` in tokens, drifts in nats a token, `flip_auroc` and
+        `flip_calibration_error` (None without flips), `seconds`, and gold and length of every held-out
+        prompt's answer, packed (`benchmark.prompts`).
 
     Raises:
         InputError: an unknown name or option.
         RunError: training diverged.
     """
-    import torch
-
     torch.set_num_threads(1)  # a run is one core's work; the pool has as many runs as cores
     begun = time.perf_counter()
     place = (spec["world"]["name"], json.dumps(spec["world"]["options"], sort_keys=True))
@@ -51,6 +57,7 @@ def run(spec: Spec) -> Row:
     pairs, flipped = _encoded(*place, json.dumps({key: spec[key] for key in DATA}, sort_keys=True))
     policy = world.base()
     trace = fit(world, policy, pairs, loss, settings, seed)
+    accuracy = held_out_accuracy(world, policy, loss, _held_out(*place, seed, spec["scores"]))
     after, before = world.measure(policy, seed), _base_measured(*place, seed)
     return {
         "world": spec["world"]["as"],
@@ -60,17 +67,21 @@ def run(spec: Spec) -> Row:
         "seed": seed,
         "gold_reward": float(after.gold.mean()),
         "base_gold": float(before.gold.mean()),
-        "win_rate": float((0.5 + 0.5 * np.sign(after.gold - before.gold)).mean()),
+        **win_rates(after.gold, after.length, before.gold, before.length),
+        "held_out_accuracy": accuracy,
         "kl": float(after.log_ratio.mean()),
         "length": float(after.length.mean()),
         "base_length": float(before.length.mean()),
         "chosen_drift": trace.chosen_drift,
         "rejected_drift": trace.rejected_drift,
         "flip_auroc": auroc(-trace.evidence, flipped),
+        "flip_calibration_error": calibration_error(1 - trace.likely, flipped),
         "steps": trace.steps,
         "learning_rate": settings.learning_rate,
         "epochs": settings.epochs,
         "seconds": round(time.perf_counter() - begun, 2),
+        "gold_by_prompt": pack(after.gold),
+        "length_by_prompt": pack(after.length),
     }
 
 
@@ -83,11 +94,36 @@ def labelled(world: World, spec: Spec) -> tuple[list[PreferencePair], NDArray[np
         made = noise.corrupt(pairs, wrong["kind"], rate=wrong["rate"], seed=spec["seed"], **wrong["options"])
         pairs = made.pairs
         flipped = np.array([pair.id in made.manifest.changed for pair in pairs])
-    if spec["scores"] == OUTSIDE:
-        pairs = world.external_scores(pairs, spec["seed"])
-    elif spec["scores"] != GOLD:
-        pairs = [replace(pair, chosen_score=None, rejected_score=None) for pair in pairs]
-    return pairs, flipped
+    return _seen(world, pairs, spec["scores"], spec["seed"]), flipped
+
+
+def _seen(world: World, pairs: list[PreferencePair], scores: str, seed: int) -> list[PreferencePair]:
+    """The pairs with the scores that a loss may see."""
+    if scores == OUTSIDE:
+        return world.external_scores(pairs, seed)
+    if scores == GOLD:
+        return pairs
+    return [replace(pair, chosen_score=None, rejected_score=None) for pair in pairs]
+
+
+def held_out_accuracy(
+    world: World, policy: nn.Module, loss: Loss, pairs: Sequence[TokenizedPair]
+) -> float | None:
+    """Share of pairs whose better answer the loss's own reward prefers (equals half); None without pairs."""
+    if not pairs:
+        return None
+    gaps = []
+    with torch.no_grad():
+        for start in range(0, len(pairs), READ_AT_ONCE):
+            gaps.append(loss(world.logps(policy, pairs[start : start + READ_AT_ONCE])).reward_gaps)
+    return float((0.5 + 0.5 * torch.cat(gaps).sign()).mean())
+
+
+def calibration_error(suspicion: NDArray[np.float64], flipped: NDArray[np.bool_]) -> float | None:
+    """Expected calibration error of flip probabilities; None without flips or with a missing value."""
+    if not flipped.any() or not np.isfinite(suspicion).all():
+        return None
+    return against_truth(suspicion, flipped).calibration_error
 
 
 def auroc(suspicion: NDArray[np.float64], positive: Sequence[bool] | NDArray[np.bool_]) -> float | None:
@@ -108,6 +144,12 @@ def _encoded(name: str, options: str, data: str) -> tuple[list[TokenizedPair], N
     world = _world(name, options)
     pairs, flipped = labelled(world, json.loads(data))
     return world.encode(pairs), flipped
+
+
+@functools.lru_cache(maxsize=4)
+def _held_out(name: str, options: str, seed: int, scores: str) -> list[TokenizedPair]:
+    world = _world(name, options)
+    return world.encode(_seen(world, world.held_out_pairs(seed), scores, seed))
 
 
 @functools.lru_cache(maxsize=4)

@@ -46,11 +46,13 @@ class FitSettings:
 class Trace:
     """What training showed. Drifts are means over the last fifth of the steps of log-prob minus the base's,
     nats a token. `evidence` (N,) is what the loss held for each label when it last met the pair: its clarity,
-    or its reward gap if it has no clarity."""
+    or its reward gap if it has no clarity; `likely` (N,) the same as the probability that the label is right,
+    which by Bradley–Terry is σ of the gap."""
 
     chosen_drift: float
     rejected_drift: float
     evidence: NDArray[np.float64]
+    likely: NDArray[np.float64]
     steps: int
 
 
@@ -86,7 +88,8 @@ def fit(
         gather=_in_place,
     )
     optimiser = torch.optim.AdamW(policy.parameters(), lr=settings.learning_rate, weight_decay=0.0)
-    evidence, drifts, state = np.full(len(pairs), np.nan), [], None
+    evidence, likely = np.full((2, len(pairs)), np.nan)
+    drifts, state = [], None
     policy.train()
     for number, chosen in enumerate(steps):
         for group in optimiser.param_groups:
@@ -99,13 +102,18 @@ def fit(
             raise RunError(f"step {number + 1} of {len(steps)}: loss or gradient is not finite")
         optimiser.step()
         state = found.output.state
-        clarity = found.output.clarity
-        evidence[list(chosen)] = (found.output.reward_gaps if clarity is None else clarity).numpy()
+        gaps, clarity = found.output.reward_gaps, found.output.clarity
+        evidence[list(chosen)] = (gaps if clarity is None else clarity).numpy()
+        likely[list(chosen)] = (gaps.sigmoid() if clarity is None else clarity).numpy()
         drifts.append(_drift(found))
     policy.eval()
     late = np.array(drifts[-max(1, round(LATE * len(drifts))) :]).mean(0)
     return Trace(
-        chosen_drift=float(late[0]), rejected_drift=float(late[1]), evidence=evidence, steps=len(steps)
+        chosen_drift=float(late[0]),
+        rejected_drift=float(late[1]),
+        evidence=evidence,
+        likely=likely,
+        steps=len(steps),
     )
 
 

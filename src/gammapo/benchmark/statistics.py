@@ -8,17 +8,21 @@ from typing import Any
 
 import numpy as np
 
+from gammapo.benchmark.prompts import against
 from gammapo.evaluation import bootstrap_ci, holm, paired_difference
 
 Row = dict[str, Any]
 Place = tuple[str, str, float]  # world, noise, rate
-MEANS = ("win_rate", "kl", "length", "chosen_drift", "rejected_drift", "flip_auroc", "seconds")
+MEANS = ("win_rate", "length_controlled_winrate", "held_out_accuracy", "kl", "length", "chosen_drift")
+MEANS += ("rejected_drift", "flip_auroc", "flip_calibration_error", "seconds")
 BOOTSTRAP = 2000
 
 
 def cells(rows: Sequence[Row], baseline: str) -> list[Row]:
     """One object a world, noise, rate and loss: the mean over seeds with its 95 % interval, the paired
-    difference to the baseline loss in the same seeds, and its p-value, corrected by Holm over the whole grid.
+    difference to the baseline loss in the same seeds, its p-value, corrected by Holm over the whole grid, and
+    the win rates over the baseline's answers to the same prompts, `win_rate_over_baseline` and
+    `length_controlled_winrate_over_baseline`.
 
     Student's t below 30 seeds, a bootstrap from there on. Fields without a value are None.
     """
@@ -33,6 +37,7 @@ def cells(rows: Sequence[Row], baseline: str) -> list[Row]:
             cell["base_gold"] = _mean(row["base_gold"] for row in seeds.values())
             cell |= {name: _mean(row.get(name) for row in seeds.values()) for name in MEANS}
             cell |= _against(golds, here.get(baseline, {}), loss == baseline)
+            cell |= _won(seeds, {} if loss == baseline else here.get(baseline, {}))
             found.append(cell)
     compared = [cell for cell in found if cell["p_value"] is not None]
     if compared:
@@ -92,6 +97,13 @@ def _against(golds: dict[Any, float], baseline: dict[Any, Row], itself: bool) ->
     gap = paired_difference(mine, theirs, n_bootstrap=BOOTSTRAP, seed=0)
     ends = [gap.low, gap.high]
     return {**empty, "difference": gap.estimate, "difference_ci95": ends, "p_value": gap.p_value}
+
+
+def _won(seeds: dict[Any, Row], baseline: dict[Any, Row]) -> Row:
+    """Mean win rates over the baseline, seed by seed on the same prompts."""
+    found = [against(row, baseline[seed]) for seed, row in seeds.items() if seed in baseline]
+    names = ("win_rate", "length_controlled_winrate")
+    return {f"{name}_over_baseline": _mean(one[name] for one in found if one) for name in names}
 
 
 def _interval(values: Sequence[float]) -> list[float] | None:

@@ -25,8 +25,8 @@ Prompt = tuple[Message, ...]
 class Measured:
     """A policy on the held-out prompts of a seed, one value a prompt (n,).
 
-    `gold` is the gold reward of its answer, in [0, 1]; `length` the answer's tokens; `log_ratio` the answer's
-    log π − log π_base in nats, whose mean estimates the KL divergence from the base.
+    `gold` is the gold reward of its answer, in [0, 1]; `length` the answer's tokens; `log_ratio` (m,) log π −
+    log π_base of the first m answers in nats, whose mean estimates the KL divergence from the base.
     """
 
     gold: NDArray[np.float64]
@@ -53,6 +53,10 @@ class World(Protocol):
 
     def pairs(self, count: int, seed: int) -> list[PreferencePair]:
         """On-policy pairs of the base, Bradley–Terry labelled on the gold gap; their scores are gold."""
+        ...
+
+    def held_out_pairs(self, seed: int) -> list[PreferencePair]:
+        """Pairs that no run of this seed trains on, the answer of more gold as the chosen one."""
         ...
 
     def external_scores(self, pairs: Sequence[PreferencePair], seed: int) -> list[PreferencePair]:

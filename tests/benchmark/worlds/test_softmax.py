@@ -55,3 +55,12 @@ def test_labels_follow_bradley_terry():
 def test_impossible_tables_are_refused():
     with pytest.raises(InputError, match="correlation"):
         SoftmaxWorld(correlation=1.5)
+
+
+def test_held_out_pairs_are_another_draw_with_the_better_answer_chosen():
+    world = SoftmaxWorld(held_out=300)
+    pairs = world.held_out_pairs(seed=3)
+    assert len(pairs) == 300
+    assert all(pair.chosen_score > pair.rejected_score for pair in pairs)
+    drawn = [pair.id for pair in world.pairs(300, seed=3)]
+    assert [pair.id for pair in pairs] != drawn

@@ -35,6 +35,15 @@ def test_pairs_are_on_policy_and_the_same_for_the_same_seed():
     assert held.isdisjoint(_numbers(5000, 0, held_out=True))
 
 
+def test_held_out_pairs_are_over_held_out_prompts_with_the_better_answer_chosen():
+    world = TinyWorld(held_out=100)
+    pairs = world.held_out_pairs(seed=7)
+    assert 50 < len(pairs) <= 100
+    assert all(pair.chosen_score > pair.rejected_score for pair in pairs)
+    trained = {prompt[0].content for prompt in world.prompts(80_000, seed=7)}
+    assert trained.isdisjoint(pair.prompt[0].content for pair in pairs)
+
+
 def test_the_base_measured_against_itself_has_no_divergence():
     """Log-probs met while sampling (with a cache) must be those of reading the answer whole."""
     world = TinyWorld(measured=256)

@@ -21,6 +21,7 @@ from gammapo.errors import InputError
 from gammapo.types import Message, PairLogps, PreferencePair, TokenizedPair
 
 SHORTEST, LONGEST = 4, 8
+OTHER_DRAW = 1 << 32  # added to a seed: beyond every seed of a grid
 
 
 class Table(nn.Module):
@@ -43,6 +44,7 @@ class SoftmaxWorld:
         spread: standard deviation of the base's logits, in nats.
         label_slope: of the Bradley–Terry labels, per unit of gold.
         score_noise: standard deviation of the outside scorer's error, in units of gold.
+        held_out: pairs on which accuracy is measured.
     """
 
     name = "softmax"
@@ -56,6 +58,7 @@ class SoftmaxWorld:
         spread: float = 1.0,
         label_slope: float = 6.0,
         score_noise: float = 0.2,
+        held_out: int = 256,
     ):
         if contexts < 1 or answers < 2:
             raise InputError(
@@ -63,7 +66,7 @@ class SoftmaxWorld:
             )
         if not -1 <= correlation <= 1:
             raise InputError(f"got {correlation}", field="world.correlation", expected="-1 to 1")
-        self.label_slope, self.score_noise = label_slope, score_noise
+        self.label_slope, self.score_noise, self.held_out = label_slope, score_noise, held_out
         rng = np.random.default_rng([contexts, answers])
         hidden, other = rng.standard_normal((2, contexts, answers))
         self.table_gold = 1 / (1 + np.exp(-1.5 * hidden))
@@ -122,6 +125,13 @@ class SoftmaxWorld:
                 )
             )
         return pairs
+
+    def held_out_pairs(self, seed: int) -> list[PreferencePair]:
+        """Another draw of pairs from the same table, which has no context to hold out."""
+        return [
+            pair if (pair.chosen_score or 0) > (pair.rejected_score or 0) else _turned(pair)
+            for pair in self.pairs(self.held_out, seed + OTHER_DRAW)
+        ]
 
     def external_scores(self, pairs: Sequence[PreferencePair], seed: int) -> list[PreferencePair]:
         errors = self.score_noise * np.random.default_rng([seed, 2]).standard_normal(self.table_gold.shape)
@@ -198,3 +208,13 @@ class SoftmaxWorld:
 
 def _prompt(context: int) -> Prompt:
     return (Message(role="user", content=str(context)),)
+
+
+def _turned(pair: PreferencePair) -> PreferencePair:
+    return replace(
+        pair,
+        chosen=pair.rejected,
+        rejected=pair.chosen,
+        chosen_score=pair.rejected_score,
+        rejected_score=pair.chosen_score,
+    )

@@ -32,6 +32,7 @@ from gammapo.types import Message, PairLogps, PreferencePair, TokenizedPair
 
 NUMBERS = 10**task.DIGITS
 TRAINING = 80_000  # of the numbers; the others are held out
+HELD_OUT = NUMBERS - TRAINING - 3_000  # as prompts, so that pairs of different answers can be drawn
 CALIBRATION_PAIRS, CALIBRATION_SEED = 2000, 90_001
 READ_AT_ONCE = 256
 MODULES = ("gammapo.benchmark.worlds.tiny_task", "gammapo.benchmark.worlds.tiny_policy")
@@ -45,6 +46,7 @@ class TinyWorld:
         label_slope: of the Bradley–Terry labels, per unit of gold.
         score_noise: standard deviation of the outside scorer's error, in units of gold.
         measured: held-out prompts a measurement answers.
+        held_out: pairs over held-out prompts; those of equal gold are left out.
     """
 
     name = "tiny"
@@ -56,13 +58,15 @@ class TinyWorld:
         label_slope: float = 6.0,
         score_noise: float = 0.2,
         measured: int = 512,
+        held_out: int = 256,
     ):
         if not -0.05 <= correlation <= 0.95:
             raise InputError(f"got {correlation}", field="world.correlation", expected="0 to 0.95")
-        if not 1 <= measured <= NUMBERS - TRAINING:
-            raise InputError(f"got {measured}", field="world.measured", expected="1 to 20,000")
+        for field, value in (("measured", measured), ("held_out", held_out)):
+            if not 1 <= value <= HELD_OUT:
+                raise InputError(f"got {value}", field=f"world.{field}", expected=f"1 to {HELD_OUT:,}")
         self.correlation, self.label_slope = correlation, label_slope
-        self.score_noise, self.measured = score_noise, measured
+        self.score_noise, self.measured, self.held_out = score_noise, measured, held_out
 
     # ---- the protocol ----
 
@@ -85,22 +89,18 @@ class TinyWorld:
     def pairs(self, count: int, seed: int) -> list[PreferencePair]:
         rng = np.random.default_rng([seed, 2])
         pairs: list[PreferencePair] = []
-        for number, (first, second) in self._drawn(count, seed):
-            golds = [task.gold(number, answer, self.weight) for answer in (first, second)]
+        for number, answers in self._drawn(count, seed):
+            golds = [task.gold(number, answer, self.weight) for answer in answers]
             better = label(golds[0], golds[1], self.label_slope, float(rng.random()))
-            order = (0, 1) if better else (1, 0)
-            prompt = _prompt(number)
-            answers = (first, second)
-            pairs.append(
-                PreferencePair(
-                    id=data.pair_id(prompt, first, second),
-                    prompt=prompt,
-                    chosen=answers[order[0]],
-                    rejected=answers[order[1]],
-                    chosen_score=golds[order[0]],
-                    rejected_score=golds[order[1]],
-                )
-            )
+            pairs.append(_pair(number, answers, golds, chosen=0 if better else 1))
+        return pairs
+
+    def held_out_pairs(self, seed: int) -> list[PreferencePair]:
+        pairs = []
+        for number, answers in self._drawn(self.held_out, seed, held_out=True):
+            golds = [task.gold(number, answer, self.weight) for answer in answers]
+            if golds[0] != golds[1]:
+                pairs.append(_pair(number, answers, golds, chosen=int(golds[1] > golds[0])))
         return pairs
 
     def external_scores(self, pairs: Sequence[PreferencePair], seed: int) -> list[PreferencePair]:
@@ -228,14 +228,16 @@ class TinyWorld:
                 gaps.append(gap.numpy())
         return np.concatenate(gaps), values[..., 0], values[..., 1], values[..., 2]
 
-    def _drawn(self, count: int, seed: int) -> list[tuple[str, tuple[str, str]]]:
+    def _drawn(self, count: int, seed: int, *, held_out: bool = False) -> list[tuple[str, tuple[str, str]]]:
         """(number, two different answers of the base), `count` of them; kept on disk, since gold is not in
         them and all correlations and losses share them."""
-        path = self.folder / f"answers-{seed}-{count}.json"
+        kept, most = ("held-out", HELD_OUT + 3_000) if held_out else ("answers", TRAINING)
+        path = self.folder / f"{kept}-{seed}-{count}.json"
         if path.is_file():
             return [(number, (first, second)) for number, first, second in json.loads(path.read_text())]
-        numbers = _numbers(min(count + count // 10 + 10, TRAINING), seed, held_out=False)
-        uniforms = np.random.default_rng([seed, 1]).random((2, len(numbers), task.ANSWER_TOKENS))
+        numbers = _numbers(min(count + count // 10 + 10, most), seed, held_out=held_out)
+        stream = np.random.default_rng([seed, 5 if held_out else 1])
+        uniforms = stream.random((2, len(numbers), task.ANSWER_TOKENS))
         sides = [policies.sample(self._base, numbers, uniforms[side])[0] for side in (0, 1)]
         drawn = [
             (number, (first, second))
@@ -280,3 +282,15 @@ def _numbers(count: int, seed: int, *, held_out: bool) -> list[str]:
 
 def _prompt(number: str) -> Prompt:
     return (Message(role="user", content=number),)
+
+
+def _pair(number: str, answers: tuple[str, str], golds: Sequence[float], chosen: int) -> PreferencePair:
+    prompt = _prompt(number)
+    return PreferencePair(
+        id=data.pair_id(prompt, *answers),
+        prompt=prompt,
+        chosen=answers[chosen],
+        rejected=answers[1 - chosen],
+        chosen_score=golds[chosen],
+        rejected_score=golds[1 - chosen],
+    )
