@@ -11,6 +11,7 @@ import yaml
 
 from gammapo.benchmark.bench import RESULTS, STATISTICS, TUNED, bench
 from gammapo.benchmark.grid import parse_grid
+from gammapo.errors import InputError
 
 
 def cell(result, loss, rate):
@@ -99,6 +100,17 @@ def test_every_loss_gets_the_same_tuning_budget_and_its_best_setting_is_used(sma
     assert tuned["simpo"]["gold_reward"] == best
     assert all(row["learning_rate"] == 0.1 for row in result.rows)
     assert all(row["seed"] not in (77, 78) for row in result.rows)
+
+
+def test_a_loss_that_gives_its_learning_rate_is_not_tuned(small_grid, tmp_path):
+    small_grid["losses"] = {"simpo": {"learning_rate": 0.05}, "dpo": {}}
+    small_grid |= {"seeds": 1, "tune": {"seeds": [77], "learning_rates": [1e-5, 0.1]}}
+    result = bench(parse_grid(small_grid), tmp_path / "out")
+    assert list(json.loads((tmp_path / "out" / TUNED).read_text())) == ["dpo"]
+    assert {row["loss"]: row["learning_rate"] for row in result.rows} == {"simpo": 0.05, "dpo": 0.1}
+    small_grid["tune"]["knobs"] = {"simpo": {"beta": [1.0, 2.0]}}
+    with pytest.raises(InputError, match="comes with its learning rate"):
+        parse_grid(small_grid)
 
 
 def test_a_killed_grid_goes_on_where_it_stood(small_grid, tmp_path):

@@ -1,5 +1,7 @@
 """The estimate of flips and of trust in gaps, on data drawn from its own model and on data that is not."""
 
+import math
+
 import pytest
 import torch
 
@@ -36,12 +38,6 @@ def test_the_scale_of_gaps_does_not_matter():
     assert thousand.slope.item() == pytest.approx(one.slope.item() / 1000, rel=1e-3)
 
 
-def test_a_known_rate_is_kept_and_helps_the_slope():
-    found = label_noise(labelled_gaps(0.2, slope=5.0), rate=0.2)
-    assert found.rate.item() == pytest.approx(0.2)
-    assert found.slope.item() == pytest.approx(5.0, rel=0.5)
-
-
 def test_the_prior_counts_only_where_gaps_say_little():
     silent, telling = labelled_gaps(0.2, slope=0.0, size=500), labelled_gaps(0.2, slope=8.0)
     assert label_noise(silent, prior=0.25).rate > label_noise(silent, prior=0.05).rate + 0.1
@@ -55,11 +51,11 @@ def test_more_flips_are_never_seen_as_fewer():
 
 
 def test_clarity_by_hand():
-    """σ(logit 0.8 + 2·r): 0.8 at r = 0; with evidence −log 4 it is ½."""
+    """σ(logit 0.8 + 2·r): 0.8 at r = 0; where the gap takes log 4 away it is ½."""
     noise = LabelNoise(rate=torch.tensor(0.2), slope=torch.tensor(2.0))
     zero = torch.zeros(1)
     assert label_clarity(zero, noise).item() == pytest.approx(0.8)
-    assert label_clarity(zero, noise, torch.full((1,), -4.0).abs().log().neg()).item() == pytest.approx(0.5)
+    assert label_clarity(zero - math.log(4) / 2, noise).item() == pytest.approx(0.5)
 
 
 def test_clarity_is_calibrated():

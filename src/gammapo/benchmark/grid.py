@@ -93,7 +93,8 @@ class Training(Strict):
 
 
 class Tune(Strict):
-    """Every loss is tried at each learning rate and number of epochs, then `budget` settings of its own."""
+    """Every loss without a `learning_rate` of its own is tried at each one and number of epochs, then at
+    `budget` settings of its options."""
 
     seeds: list[int] = Field([1000, 1001], min_length=1)  # none of them the grid's: no result comes from them
     learning_rates: list[float] = Field(min_length=1)
@@ -181,6 +182,13 @@ def _check(grid: Grid, file: str | Path | None) -> None:
                 file=file,
                 field="tune.knobs",
                 expected=nearest(key, [*grid.losses]),
+            )
+        if grid.losses[key].learning_rate is not None:
+            raise InputError(
+                f"loss {key!r} comes with its learning rate and is not tuned",
+                file=file,
+                field=f"tune.knobs.{key}",
+                fix="drop one of the two",
             )
         spec = losses.create(grid.losses[key].loss or key).spec
         known = [item.name for item in fields(spec.options)]

@@ -3,6 +3,7 @@
 First every learning rate with every number of epochs, at the loss's own defaults; then, at the best of these,
 up to `budget` settings of the loss's own options. What is maximised is the mean gold reward over all worlds,
 conditions and tuning seeds, so that a loss gets one setting for all cells and none is tuned to a cell.
+A loss whose entry gives a `learning_rate` comes with its setting, from another grid say, and is not tried.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ Setting = dict[str, Any]  # `training` and `options`
 
 def tune(grid: Grid, execute: Execute) -> dict[str, dict[str, Any]]:
     """Loss → {`training`, `options`, `gold_reward`, `trials`}; `trials` lists every setting with its score.
+    Losses that come with their setting are left out.
 
     Args:
         execute: rows of runs in the order given, None for one that failed.
@@ -34,14 +36,15 @@ def tune(grid: Grid, execute: Execute) -> dict[str, dict[str, Any]]:
         for rate in grid.tune.learning_rates
         for epochs in grid.tune.epochs
     ]
-    trials = _try(grid, execute, dict.fromkeys(grid.losses, first))
+    open_ones = [key for key, entry in grid.losses.items() if entry.learning_rate is None]
+    trials = _try(grid, execute, dict.fromkeys(open_ones, first))
     best = {key: _best(key, found) for key, found in trials.items()}
     own = {
         key: [
             {"training": best[key]["training"], "options": options}
             for options in own_options(grid.tune, key, grid.losses[key].options)
         ]
-        for key in grid.losses
+        for key in open_ones
     }
     for key, found in _try(grid, execute, own).items():
         trials[key] += found

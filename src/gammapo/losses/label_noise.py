@@ -32,21 +32,17 @@ class LabelNoise:
 
 
 @torch.no_grad()
-def label_noise(gaps: Tensor, rate: float | None = None, prior: float = 0.15) -> LabelNoise:
+def label_noise(gaps: Tensor, prior: float = 0.15) -> LabelNoise:
     """ε and k from gaps (N,) of labelled pairs, chosen less rejected.
 
     Args:
         gaps: of scores, or of rewards before the model has trained on the pairs.
-        rate: ε where it is known; k alone is then estimated.
         prior: mean of ε before any evidence, in (0, 0.25]: p(ε) ∝ (1 − 2ε)^a with a = 1/(2·prior) − 2.
     """
     gaps = gaps.float()
     size = gaps.abs().mean().clamp(min=1e-12)
     slopes = torch.logspace(-5, 5, SLOPES, base=2, device=gaps.device)
-    if rate is None:
-        rates = torch.linspace(0, 0.48, RATES, device=gaps.device)
-    else:
-        rates = torch.full((1,), float(rate), device=gaps.device)
+    rates = torch.linspace(0, 0.48, RATES, device=gaps.device)
     agree = (slopes[:, None] * (gaps / size)).sigmoid()  # (slopes, N)
     chance = rates[:, None, None] + (1 - 2 * rates[:, None, None]) * agree  # (rates, slopes, N)
     log_posterior = chance.clamp(min=1e-12).log().sum(-1)
@@ -55,10 +51,7 @@ def label_noise(gaps: Tensor, rate: float | None = None, prior: float = 0.15) ->
     return LabelNoise(rate=(weight.sum(1) * rates).sum(), slope=(weight.sum(0) * slopes).sum() / size)
 
 
-def label_clarity(gaps: Tensor, noise: LabelNoise, evidence: Tensor | None = None) -> Tensor:
-    """c (B,) = σ(logit(1−ε) + kr + evidence): the probability that a label is right, without gradient.
-
-    `evidence` (B,) are further log-odds for the label, such as those of an external score.
-    """
+def label_clarity(gaps: Tensor, noise: LabelNoise) -> Tensor:
+    """c (B,) = σ(logit(1−ε) + kr): the probability that a label is right, without gradient."""
     odds = (1 - noise.rate.clamp(1e-6, 1 - 1e-6)).logit() + noise.slope * gaps.detach()
-    return (odds if evidence is None else odds + evidence).sigmoid().to(gaps.dtype)
+    return odds.sigmoid().to(gaps.dtype)
