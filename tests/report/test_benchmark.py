@@ -84,3 +84,19 @@ def test_a_broken_line_is_placed(tmp_path):
     (tmp_path / "results.jsonl").write_text(json.dumps(make({"a": 0.1})[0]) + "\n{oops\n")
     with pytest.raises(InputError, match=r"results\.jsonl:2"):
         read_benchmark(tmp_path)
+
+
+def test_what_else_was_measured_is_told_as_far_as_it_is_known():
+    rows = make({"a": 0.2, "b": 0.9})
+    cells = [
+        {"world": row["world"], "noise": row["noise"], "rate": row["rate"], "loss": row["loss"]}
+        | {"win_rate": 0.612, "win_rate_over_baseline": None, "kl": 1.5}
+        for row in rows
+        if row["seed"] == rows[0]["seed"]
+    ]
+    text = benchmark_page(rows, cells=cells, baseline="simpo").markdown()
+    assert "Beside the gold reward" in text
+    assert "61.2" in text
+    assert "KL to base" in text
+    assert "WR over simpo" not in text, "nothing is known of it"
+    assert "Beside the gold reward" not in benchmark_page(rows).markdown()

@@ -141,6 +141,13 @@ def _write(result: Benchmark, grid: Grid, facts: Mapping[str, Any], command: str
         },
     )
     highlight = [loss for loss in ("gammapo", grid.baseline) if loss in grid.losses]
-    page = benchmark_page(result.rows, title=grid.title, command=command, highlight=highlight)
+    page = benchmark_page(
+        result.rows,
+        title=grid.title,
+        command=command,
+        highlight=highlight,
+        cells=result.cells,
+        baseline=grid.baseline,
+    )
     files.write_text(folder / REPORT, page.render())
     files.write_text((folder / REPORT).with_suffix(".md"), page.markdown())

@@ -31,6 +31,8 @@ def benchmark_page(
     command: str = "gammapo bench GRID.yaml",
     ranking: Sequence[Row] | None = None,
     highlight: Sequence[str] = (),
+    cells: Sequence[Row] = (),
+    baseline: str = "",
 ) -> Page:
     """The page of a benchmark.
 
@@ -41,29 +43,32 @@ def benchmark_page(
         ranking: the caller's own (say, corrected for multiplicity): `loss`, `score`, `ci95`, and where known
             `difference`, `difference_ci95` to the leader. Without it, t intervals over seeds.
         highlight: losses to be drawn in colour whatever their rank, when there are more than LOUD.
+        cells: means over seeds of what else was measured (`benchmark.statistics.cells`).
+        baseline: the loss over which `cells` have win rates.
 
     Raises:
         InputError: a row that cannot be used.
     """
     robustness.check_rows(results)
     table = robustness.tabulate(results, metric)
-    standings, cells = robustness.rank(table, results)
+    standings, shared = robustness.rank(table, results)
     order = [standing.loss for standing in standings] or sorted({loss for c in table.values() for loss in c})
     first = [loss for loss in order if loss in highlight]
     styles = loss_styles([*first, *(loss for loss in order if loss not in first)][:LOUD])
     del styles[None]
     page = Page(title, _subtitle(results))
-    _finding(page, standings, cells, metric)
+    _finding(page, standings, shared, metric)
     page.section("Ranking")
     if ranking is not None:
         _given_ranking(page, ranking, metric)
     elif standings:
-        _ranking(page, standings, cells, styles, metric)
+        _ranking(page, standings, shared, styles, metric)
     else:
         page.text("No condition was run with every loss, so there is no common ground for a ranking.")
     _curves(page, table, styles, order, metric)
     _heat(page, table, order)
     _cells(page, table, order, metric)
+    _others(page, cells, order, baseline)
     _cost(page, standings, results)
     page.section("Make it again")
     page.code(command)
@@ -212,6 +217,47 @@ def _cells(page: Page, table: Table, order: Sequence[str], metric: str) -> None:
         f"Mean {shown_as(metric).name} ± half its 95 % interval. Bold: best or not to be told from the best."
     )
     page.table(["Condition", *order], rows, right=[False, *(True for _ in order)], caption=caption)
+
+
+MEASURES = {
+    "win_rate": ("WR over base", 100, 1),
+    "length_controlled_winrate": ("LC over base", 100, 1),
+    "win_rate_over_baseline": ("WR over {}", 100, 1),
+    "length_controlled_winrate_over_baseline": ("LC over {}", 100, 1),
+    "held_out_accuracy": ("Held-out accuracy, %", 100, 1),
+    "kl": ("KL to base, nats", 1, 2),
+    "length": ("Length, tokens", 1, 1),
+    "chosen_drift": ("Drift of chosen, nats/token", 1, 3),
+    "flip_auroc": ("AUROC of flips", 1, 3),
+    "flip_calibration_error": ("Calibration error", 1, 3),
+}
+
+
+def _others(page: Page, cells: Sequence[Row], order: Sequence[str], baseline: str) -> None:
+    """What else was measured, as far as any cell has it."""
+    known = [key for key in MEASURES if any(cell.get(key) is not None for cell in cells)]
+    if not known:
+        return
+    page.section("Beside the gold reward")
+    several = len({cell["world"] for cell in cells}) > 1
+    rows = []
+    for cell in sorted(cells, key=lambda c: (c["world"], c["noise"], c["rate"], order.index(c["loss"]))):
+        place = f"{cell['noise']} {100 * cell['rate']:g} %" if cell["rate"] else "clean"
+        row: list[Any] = [f"{cell['world']}: {place}" if several else place, cell["loss"]]
+        for key in known:
+            _, factor, digits = MEASURES[key]
+            value = cell.get(key)
+            row.append(None if value is None else number(factor * value, digits))
+        rows.append(row)
+    heads = [MEASURES[key][0].format(baseline) for key in known]
+    caption = (
+        "Means over seeds. WR: share of held-out prompts whose answer has more gold, draws half; LC: the same "
+        "at equal length. Accuracy: on clean labels of unseen pairs, by the loss's own reward. AUROC and "
+        "calibration: of the loss's belief in each training label, against which labels were made wrong."
+    )
+    page.table(
+        ["Condition", "Loss", *heads], rows, right=[False, False, *(True for _ in known)], caption=caption
+    )
 
 
 def _cost(page: Page, standings: Sequence[Standing], results: Sequence[Row]) -> None:
