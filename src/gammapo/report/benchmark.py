@@ -251,9 +251,9 @@ def _others(page: Page, cells: Sequence[Row], order: Sequence[str], baseline: st
         rows.append(row)
     heads = [MEASURES[key][0].format(baseline) for key in known]
     caption = (
-        "Means over seeds. WR: share of held-out prompts whose answer has more gold, draws half; LC: the same "
-        "at equal length. Accuracy: on clean labels of unseen pairs, by the loss's own reward. AUROC and "
-        "calibration: of the loss's belief in each training label, against which labels were made wrong."
+        "Means over seeds. WR: share of held-out prompts whose answer has more gold, draws half; LC: the "
+        "same at equal length. Accuracy: on clean labels of unseen pairs, by the loss's own reward. AUROC "
+        "and calibration: of the loss's belief in each training label, against which labels were made wrong."
     )
     page.table(
         ["Condition", "Loss", *heads], rows, right=[False, False, *(True for _ in known)], caption=caption
