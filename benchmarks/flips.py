@@ -14,6 +14,7 @@ seeds the least and the greatest), and that of the curve's shape. Seeds (`--seed
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -22,9 +23,12 @@ from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).parent))
+from linear_learner import labelled_features, learn
+
 from gammapo import audit, data, losses, noise
 from gammapo.audit.witness import Witnesses, fold_of
-from gammapo.types import Message, PreferencePair
+from gammapo.types import PreferencePair
 
 KINDS = ("symmetric", "annotator_mix", "length_biased", "ambiguous", "ties", "hard_pair", "confident")
 LORA = {"rank": 16, "alpha": 32}
@@ -88,8 +92,6 @@ def text(arguments: argparse.Namespace) -> Iterator[str]:
 
 # ---- a linear learner ----
 
-PAIRS, FEATURES, EPOCHS, BATCH, STEP = 1000, 20, 3, 16, 0.03
-
 
 def linear(arguments: argparse.Namespace) -> Iterator[str]:
     """1,000 pairs of 20 features, the label the sign of a hidden linear reward; five folds."""
@@ -101,33 +103,12 @@ def linear(arguments: argparse.Namespace) -> Iterator[str]:
 
 def _linear(kind: str, rate: float, seed: int) -> tuple[Witnesses, frozenset[str]]:
     rng = np.random.default_rng(seed)
-    x = rng.normal(size=(PAIRS, FEATURES))
-    gap = x @ rng.normal(size=FEATURES)
-    x *= np.sign(gap)[:, None]  # chosen minus rejected under the true label
-    lengths = rng.integers(20, 200, size=(PAIRS, 2))
-    pairs = [
-        PreferencePair(
-            id=str(i),
-            prompt=(Message(role="user", content=str(i)),),
-            chosen="c" * int(lengths[i, 0]),
-            rejected="r" * int(lengths[i, 1]),
-            chosen_score=float(abs(gap[i])),
-            rejected_score=0.0,
-        )
-        for i in range(PAIRS)
-    ]
-    _, wrong = corrupted(pairs, kind, rate, seed)
-    x *= np.array([-1.0 if str(i) in wrong else 1.0 for i in range(PAIRS)])[:, None]
-    fold, out = fold_of(range(PAIRS), 5, seed), np.empty((PAIRS, 1))
+    x, wrong = labelled_features(kind, rate, rng, seed)
+    fold, out = fold_of(range(len(x)), 5, seed), np.empty((len(x), 1))
     for number in range(5):
-        theta, rest = np.zeros(FEATURES), np.flatnonzero(fold != number)
-        for _ in range(EPOCHS):
-            order = rng.permutation(rest)
-            for start in range(0, len(order), BATCH):
-                batch = x[order[start : start + BATCH]]
-                theta += STEP * batch.T @ (1 / (1 + np.exp(batch @ theta)))
+        *_, (_, _, theta) = learn(x, np.flatnonzero(fold != number), rng)
         out[fold == number, 0] = x[fold == number] @ theta
-    return Witnesses(ids=tuple(map(str, range(PAIRS))), names=("trained",), values=out), wrong
+    return Witnesses(ids=tuple(map(str, range(len(x)))), names=("trained",), values=out), wrong
 
 
 # ---- the tiny world ----

@@ -14,47 +14,27 @@ from pathlib import Path
 import altair as alt
 import numpy as np
 
-from gammapo import audit, data, noise
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+from linear_learner import labelled_features, learn
+
+from gammapo import audit, data
 from gammapo.audit import charts
-from gammapo.types import Message, PreferencePair
 
 HERE = Path(__file__).parent
 KINDS = ("symmetric", "annotator_mix", "length_biased", "ambiguous", "ties", "hard_pair", "confident")
 RATES = (0.0, 0.1, 0.2, 0.3, 0.4)
 SEEDS = range(5)
-PAIRS, FEATURES, EPOCHS, BATCH, STEP = 1000, 20, 3, 16, 0.03
 
 
-def learner_ledger(kind: str, rate: float, seed: int) -> tuple[audit.Evidence, set[str]]:
+def learner_ledger(kind: str, rate: float, seed: int) -> tuple[audit.Evidence, frozenset[str]]:
     """Evidence of a learner trained on corrupted pairs, and the ids whose label is wrong."""
     rng = np.random.default_rng(seed)
-    features = rng.normal(size=(PAIRS, FEATURES))
-    gap = features @ rng.normal(size=FEATURES)
-    features *= np.sign(gap)[:, None]  # chosen minus rejected under the true label
-    lengths = rng.integers(20, 200, size=(PAIRS, 2))
-    pairs = [
-        PreferencePair(
-            id=str(i),
-            prompt=(Message(role="user", content=str(i)),),
-            chosen="c" * int(lengths[i, 0]),
-            rejected="r" * int(lengths[i, 1]),
-            chosen_score=float(abs(gap[i])),
-            rejected_score=0.0,
-        )
-        for i in range(PAIRS)
-    ]
-    flipped = set(noise.corrupt(pairs, kind, rate=rate, seed=seed).manifest.flipped)
-    features *= np.array([-1.0 if str(i) in flipped else 1.0 for i in range(PAIRS)])[:, None]
-    theta, ids, steps, gaps = np.zeros(FEATURES), [], [], []
-    for epoch in range(EPOCHS):
-        order = rng.permutation(PAIRS)
-        for start in range(0, PAIRS, BATCH):
-            batch = order[start : start + BATCH]
-            reward_gap = features[batch] @ theta
-            ids += [str(i) for i in batch]
-            steps += [epoch * PAIRS + start] * len(batch)
-            gaps += list(reward_gap)
-            theta += STEP * features[batch].T @ (1 / (1 + np.exp(reward_gap)))
+    features, flipped = labelled_features(kind, rate, rng, seed)
+    ids, steps, gaps = [], [], []
+    for number, (batch, found, _) in enumerate(learn(features, np.arange(len(features)), rng)):
+        ids += [str(i) for i in batch]
+        steps += [number] * len(batch)
+        gaps += list(found)
     return audit.evidence(ids, np.array(steps), np.array(gaps)), flipped
 
 

@@ -10,15 +10,21 @@ from collections import defaultdict
 from pathlib import Path
 
 import altair as alt
+import numpy as np
 import vl_convert
 
 from gammapo import files
+from gammapo.benchmark.prompts import unpack
 from gammapo.evaluation import bootstrap_ci, holm, paired_difference
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "robustness.md"
 RESULTS = HERE.parents[1] / "benchmarks" / "results"
-GRIDS = ("robust", "steep", "ablation")
+GRIDS = [
+    name for name in ("robust", "steep", "ablation", "kinds", "rivals", "scores") if (RESULTS / name).is_dir()
+]
+COMPARED = ("robust", "kinds", "rivals")  # also with the strongest rival of each condition
+REAL = "smollm2"  # few seeds of many prompts: intervals are over prompts
 OURS = "gammapo"
 COLOURS = {
     "gammapo": "#0b6e8f",
@@ -111,6 +117,34 @@ def differences(found: Table) -> str:
         best = max(rivals, key=lambda loss: interval(losses[loss])[0])
         gap, low, high, p = gaps[condition, best]
         lines.append(f"| {condition} | `{best}` | {gap:+.3f} ({low:+.3f} to {high:+.3f}) | {p:.2g} |")
+    return "\n".join(lines)
+
+
+def by_prompt(name: str) -> str:
+    """Losses by conditions on a real model: mean gold, and gammapo's lead with its interval over prompts."""
+    golds: dict[str, dict[str, dict[int, np.ndarray]]] = defaultdict(lambda: defaultdict(dict))
+    for row in rows_of(name):
+        what = f"{row['noise']} {100 * row['rate']:.0f} %" if row["rate"] else "clean"
+        golds[what][row["loss"]][row["seed"]] = unpack(row["gold_by_prompt"])
+    lines = ["| loss | " + " | ".join(f"{what} | gammapo's lead" for what in golds) + " |"]
+    lines.append("|---|" + "---:|---:|" * len(golds))
+    everywhere = set.intersection(*(set(losses) for losses in golds.values()))
+    mean = {
+        loss: np.mean([np.concatenate([*row[loss].values()]).mean() for row in golds.values()])
+        for loss in everywhere
+    }
+    for loss in sorted(mean, key=lambda loss: -mean[loss]):
+        cells = []
+        for losses in golds.values():
+            cells.append(f"{np.concatenate([*losses[loss].values()]).mean():.3f}")
+            if loss == OURS:
+                cells.append("")
+                continue
+            shared = sorted(set(losses[loss]) & set(losses[OURS]))
+            mine, theirs = (np.concatenate([losses[key][seed] for seed in shared]) for key in (OURS, loss))
+            gap = paired_difference(mine, theirs, n_bootstrap=2000, seed=0)
+            cells.append(f"{gap.estimate:+.3f} ({gap.low:+.3f} to {gap.high:+.3f})")
+        lines.append(f"| `{loss}` | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -217,7 +251,11 @@ def fill(page: str, tables: dict[str, str]) -> str:
 def tables() -> dict[str, str]:
     """Every table of the page, by name."""
     found = {name: matrix(table(name), "loss") for name in GRIDS}
-    return {**found, "robust-differences": differences(table("robust")), "tuned": tuned("robust")}
+    found |= {f"{name}-differences": differences(table(name)) for name in GRIDS if name in COMPARED}
+    found |= {f"{name}-tuned": tuned(name) for name in GRIDS if (RESULTS / name / "tuned.json").is_file()}
+    if (RESULTS / REAL).is_dir():
+        found[REAL] = by_prompt(REAL)
+    return found
 
 
 def main() -> None:
