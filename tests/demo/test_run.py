@@ -23,7 +23,7 @@ KEYS = {
     "lc_ci95",
     "avg_length",
 }
-SMALL = {"pairs": 10, "held_out": 12, "epochs": 1.0, "max_new_tokens": 8, "probes": 4, "bootstrap": 50}
+SMALL = {"pairs": 10, "held_out": 12, "max_new_tokens": 8, "probes": 4, "bootstrap": 50}
 
 
 @pytest.fixture
@@ -35,12 +35,13 @@ def test_the_loop_leaves_all_it_promises(tmp_path, plan):
     rows = run_demo(tmp_path / "demo", plan)
     folder = tmp_path / "demo"
     assert json.loads((folder / "results.json").read_text()) == rows
-    assert [row["model"] for row in rows] == ["base", "simpo-clean", "simpo-noisy", "gamma_simpo-noisy"]
+    losses = ["simpo-clean", "simpo-noisy", "gammapo-clean", "gammapo-noisy"]
+    assert [row["model"] for row in rows] == ["base", *losses]
     assert all(row.keys() >= KEYS for row in rows)
     base = rows[0]
     assert base["win_rate"] == 50
     assert base["length_controlled_winrate"] == pytest.approx(50)
-    assert [row["noise_rate"] for row in rows] == [0, 0, 0.4, 0.4]
+    assert [row["noise_rate"] for row in rows] == [0, 0, 0.4, 0, 0.4]
     manifest = json.loads((folder / "pairs.noise.json").read_text())
     assert len(manifest["changed"]) == 4  # 40 % of 10
     clean, noisy = (

@@ -36,5 +36,5 @@ def save_random_qwen(folder: Path, **shape: Any) -> Path:
 
 def compare(model: Path, trainer: str, *, steps: int, log: Path) -> dict[str, Any]:
     """`steps` timed optimiser steps of 4 pairs against TRL's trainer; see `pair_training.summary`."""
-    options = Namespace(steps=steps, seed=0, threads=1, texts=None, log=log)
+    options = Namespace(steps=steps, seed=0, threads=1, texts=None, log=log, limit_gb=16.0)
     return pair_training.run(pair_training.CASES[TRAINERS[trainer]], model, options)

@@ -44,7 +44,7 @@ SMALL += ["training.gradient_checkpointing=false"]
 def test_from_an_empty_folder_to_the_score(miniature):
     root, prompts, instructions = miniature
     (root / "toy_judge.py").write_text(JUDGE)
-    told = run("start.sh", root, *SMALL)
+    told = run("start.sh", root, *SMALL, "loss.gamma_beta_ratio=0.25")
     assert "0.25 is the task's recommendation" in told.stderr
     outputs, model = root / "data/outputs" / NAME, root / "data/models" / NAME
     note = json.loads((root / "data/runs" / NAME / "run.json").read_text())

@@ -17,14 +17,13 @@ class Arm:
     noisy: bool
 
 
+SIMPO = {"name": "simpo", "beta": 2.5, "gamma_beta_ratio": 0.4}
+GAMMAPO = {"name": "gammapo", "beta": 2.5}
 ARMS = (
-    Arm(name="simpo-clean", loss={"name": "simpo", "beta": 2.5, "gamma_beta_ratio": 0.4}, noisy=False),
-    Arm(name="simpo-noisy", loss={"name": "simpo", "beta": 2.5, "gamma_beta_ratio": 0.4}, noisy=True),
-    Arm(
-        name="gamma_simpo-noisy",
-        loss={"name": "gamma_simpo", "beta": 2.5, "gamma_beta_ratio": 0.4, "tau": 1.0},
-        noisy=True,
-    ),
+    Arm(name="simpo-clean", loss=SIMPO, noisy=False),
+    Arm(name="simpo-noisy", loss=SIMPO, noisy=True),
+    Arm(name="gammapo-clean", loss=GAMMAPO, noisy=False),
+    Arm(name="gammapo-noisy", loss=GAMMAPO, noisy=True),
 )
 
 
@@ -33,14 +32,14 @@ class Plan:
     """The size of a demo. Defaults take at most ten minutes on two cores; `QUICK` at most two."""
 
     model: str = "smollm2"
-    pairs: int = 112  # the first of the shipped pairs
+    pairs: int = 160  # the first of the shipped pairs
     held_out: int = 64  # prompts to answer
     noise_kind: str = "symmetric"
     noise_rate: float = 0.4
     seed: int = 0
     arms: tuple[Arm, ...] = field(default=ARMS)
-    learning_rate: float = 1e-4
-    epochs: float = 2.0
+    learning_rate: float = 3e-4
+    epochs: float = 1.0
     pairs_per_step: int = 4
     tokens_per_batch: int = 1024
     lora_rank: int = 16
@@ -53,4 +52,4 @@ class Plan:
         return asdict(self)
 
 
-QUICK = {"pairs": 24, "held_out": 16, "epochs": 1.0, "max_new_tokens": 48, "probes": 8, "bootstrap": 500}
+QUICK = {"pairs": 24, "held_out": 16, "max_new_tokens": 48, "probes": 8, "bootstrap": 500}
