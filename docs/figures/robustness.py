@@ -21,7 +21,9 @@ HERE = Path(__file__).parent
 PAGE = HERE.parent / "robustness.md"
 RESULTS = HERE.parents[1] / "benchmarks" / "results"
 GRIDS = [
-    name for name in ("robust", "steep", "ablation", "kinds", "rivals", "scores") if (RESULTS / name).is_dir()
+    name
+    for name in ("robust", "steep", "ablation", "kinds", "margins", "rivals", "scores")
+    if (RESULTS / name).is_dir()
 ]
 COMPARED = ("robust", "kinds", "rivals")  # also with the strongest rival of each condition
 REAL = "smollm2"  # few seeds of many prompts: intervals are over prompts
