@@ -23,7 +23,7 @@ RESULTS = HERE.parents[1] / "benchmarks" / "results"
 GRIDS = [
     name
     for name in ("robust", "steep", "ablation", "kinds", "margins", "rivals", "scores")
-    if (RESULTS / name).is_dir()
+    if (RESULTS / name / "results.jsonl").is_file()
 ]
 COMPARED = ("robust", "kinds", "rivals")  # also with the strongest rival of each condition
 REAL = "smollm2"  # few seeds of many prompts: intervals are over prompts
@@ -255,7 +255,7 @@ def tables() -> dict[str, str]:
     found = {name: matrix(table(name), "loss") for name in GRIDS}
     found |= {f"{name}-differences": differences(table(name)) for name in GRIDS if name in COMPARED}
     found |= {f"{name}-tuned": tuned(name) for name in GRIDS if (RESULTS / name / "tuned.json").is_file()}
-    if (RESULTS / REAL).is_dir():
+    if (RESULTS / REAL / "results.jsonl").is_file():
         found[REAL] = by_prompt(REAL)
     return found
 

@@ -125,7 +125,7 @@ def test_scores_turn_a_pair_that_they_contradict():
     logps = agreeing(0.5)
     right = torch.arange(400) % 10 > 0
     score = torch.where(right, 3.0, -3.0).double()
-    out = losses.create("gammapo")(
+    out = losses.create("gammapo", score_slope=None)(
         dataclasses.replace(logps, chosen_score=score, rejected_score=torch.zeros_like(score))
     )
     assert (out.clarity[right] > 0.9).all()
@@ -135,10 +135,23 @@ def test_scores_turn_a_pair_that_they_contradict():
     assert torch.equal(out.state["window"], torch.where(right, out.reward_gaps, -out.reward_gaps).float())
 
 
-def test_scores_that_say_nothing_of_labels_turn_no_pair():
+def test_by_an_estimated_slope_scores_that_say_nothing_of_labels_turn_no_pair():
     logps = batch(size=400, scores=True)
-    clarity = losses.create("gammapo")(logps).clarity
+    clarity = losses.create("gammapo", score_slope=None)(logps).clarity
     assert (clarity > 0.5).all()
+
+
+def test_by_default_a_large_score_gap_outweighs_a_label_and_a_small_one_does_not():
+    """A gap of mean size adds 2 to the log-odds, whatever labels say, so flips of the clearest pairs are met."""
+    logps = batch(size=300)
+    gaps = torch.where(
+        torch.arange(300) % 3 == 0, -3.0, 0.3
+    ).double()  # the large ones contradict their labels
+    clarity = losses.create("gammapo")(
+        dataclasses.replace(logps, chosen_score=gaps, rejected_score=torch.zeros_like(gaps))
+    ).clarity
+    assert (clarity[gaps < 0] < 0.1).all()
+    assert (clarity[gaps > 0] > 0.5).all()
 
 
 def test_a_given_slope_of_scores_is_taken_as_given():

@@ -22,7 +22,9 @@ class GammaPOOptions(TargetMarginOptions):
     trust: float | None = option(None, "trust in the labels, if it is not to be measured", unit="0 to 1")
     use_scores: bool = option(True, "let external scores, where pairs have them, judge the labels")
     score_slope: float | None = option(
-        None, "log-odds that a score gap of mean size adds to a label (estimated if not given)"
+        2.0,
+        "log-odds that a score gap of mean size adds to a label; None estimates it from the labels",
+        source=TUNED,
     )
     prior_noise: float = option(0.15, "rate of flips expected before evidence", unit="probability")
     window: int = option(1024, "recent fresh gaps that trust and margins look at", unit="pairs")
