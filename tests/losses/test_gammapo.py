@@ -142,7 +142,7 @@ def test_by_an_estimated_slope_scores_that_say_nothing_of_labels_turn_no_pair():
 
 
 def test_by_default_a_large_score_gap_outweighs_a_label_and_a_small_one_does_not():
-    """A gap of mean size adds 2 to the log-odds, whatever labels say, so flips of the clearest pairs are met."""
+    """A gap of mean size adds 2 to the log-odds, whatever labels say: flips of clear pairs are met."""
     logps = batch(size=300)
     gaps = torch.where(
         torch.arange(300) % 3 == 0, -3.0, 0.3
