@@ -52,4 +52,4 @@ class Plan:
         return asdict(self)
 
 
-QUICK: dict[str, Any] = {"pairs": 24, "held_out": 16, "max_new_tokens": 48, "probes": 8, "bootstrap": 500}
+QUICK: dict[str, Any] = {"pairs": 16, "held_out": 16, "max_new_tokens": 48, "probes": 8, "bootstrap": 500}
