@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -37,6 +37,16 @@ class PreferencePair:
     chosen_score: float | None = None
     rejected_score: float | None = None
     origin: str = field(default="", compare=False)  # "file:line", for error messages
+
+    def flipped(self) -> PreferencePair:
+        """The pair with the other label; each score stays with its answer."""
+        return replace(
+            self,
+            chosen=self.rejected,
+            rejected=self.chosen,
+            chosen_score=self.rejected_score,
+            rejected_score=self.chosen_score,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,14 +36,14 @@ def _deadly(logps, options):
 DEADLY = replace(simpo.SPEC, name="deadly", function=_deadly)
 """
 ATTACK = """
-from gammapo.noise import Candidate, flipped
+from gammapo.noise import Candidate
 
 
 def every_clear_pair(pairs, draw):
     \"\"\"Flip pairs by their gold gap, the largest first.\"\"\"
     for pair in pairs:
         gap = abs(pair.chosen_score - pair.rejected_score)
-        yield Candidate(order=-gap, result=flipped(pair), why=f"gap {gap:.2f}")
+        yield Candidate(order=-gap, result=pair.flipped(), why=f"gap {gap:.2f}")
 """
 
 

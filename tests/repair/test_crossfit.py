@@ -8,7 +8,6 @@ import pytest
 
 from gammapo import data, noise
 from gammapo.audit import audit_witnesses
-from gammapo.audit.repair import exchanged
 from gammapo.audit.witness import fold_of
 from gammapo.errors import InputError
 from gammapo.repair import RepairPlan, run_repair
@@ -22,7 +21,7 @@ def silent(_):
 def test_a_pairs_witnesses_do_not_see_its_label(pair_file, recipe, tmp_path):
     pairs = list(data.load_pairs(pair_file(count=40)).pairs)
     fold = fold_of([pair.prompt for pair in pairs], 2, 3)
-    turned = [exchanged(pair) if place == 0 else pair for pair, place in zip(pairs, fold, strict=True)]
+    turned = [pair.flipped() if place == 0 else pair for pair, place in zip(pairs, fold, strict=True)]
     one = cross_fit(tmp_path / "one", recipe(), pairs, 2, seed=3, stage=silent)
     two = cross_fit(tmp_path / "two", recipe(), turned, 2, seed=3, stage=silent)
     assert one.names == NAMES

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from gammapo import files
@@ -52,7 +52,7 @@ def write_repaired(
     chosen = {one.pair.id: one for one in audit.suspects if one.probability > above}
     in_order = sorted((one.pair for one in audit.suspects), key=_place)
     if how == "flip":
-        pairs = [exchanged(pair) if pair.id in chosen else pair for pair in in_order]
+        pairs = [pair.flipped() if pair.id in chosen else pair for pair in in_order]
     else:
         pairs = [pair for pair in in_order if pair.id not in chosen]
     if not pairs:
@@ -72,17 +72,6 @@ def write_repaired(
         changed=len(chosen),
         kept=len(pairs),
         right=None if audit.truth is None else sum(bool(flag) for flag in known),
-    )
-
-
-def exchanged(pair: PreferencePair) -> PreferencePair:
-    """The pair with the other label; each score stays with its answer."""
-    return replace(
-        pair,
-        chosen=pair.rejected,
-        rejected=pair.chosen,
-        chosen_score=pair.rejected_score,
-        rejected_score=pair.chosen_score,
     )
 
 

@@ -3,7 +3,7 @@
 from gammapo.noise.apply import Corrupted, compose, corrupt
 from gammapo.noise.guards import refuse_corrupted, refuse_held_out
 from gammapo.noise.manifest import Change, Manifest, Step, manifest_path, read_manifest, write_manifest
-from gammapo.noise.spec import Candidate, Draw, NoiseKind, flipped, get, names
+from gammapo.noise.spec import Candidate, Draw, NoiseKind, get, names
 
 __all__ = [
     "Candidate",
@@ -15,7 +15,6 @@ __all__ = [
     "Step",
     "compose",
     "corrupt",
-    "flipped",
     "get",
     "manifest_path",
     "names",

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from statistics import median
 
-from gammapo.noise.spec import Candidate, Draw, NoiseKind, flipped, positive, true_gaps
+from gammapo.noise.spec import Candidate, Draw, NoiseKind, positive, true_gaps
 from gammapo.types import PreferencePair
 
 
@@ -23,7 +23,7 @@ def candidates(pairs: Sequence[PreferencePair], draw: Draw, *, slope: float = 2.
         weight = 1 / (1 + math.exp(min(slope * gap / unit, 700)))
         yield Candidate(
             order=draw.race(pair.id, weight),
-            result=flipped(pair),
+            result=pair.flipped(),
             why=f"score gap {gap:.4g}, error weight {weight:.3g}",
         )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from gammapo.errors import InputError
-from gammapo.noise.spec import Candidate, Draw, NoiseKind, flipped, positive
+from gammapo.noise.spec import Candidate, Draw, NoiseKind, positive
 from gammapo.types import PreferencePair
 
 
@@ -25,7 +25,7 @@ def candidates(
         number = int(draw(prompt) * annotators)
         yield Candidate(
             order=draw.race(pair.id, ratio**number),
-            result=flipped(pair),
+            result=pair.flipped(),
             why=f"labelled by annotator {number + 1} of {annotators}",
         )
 

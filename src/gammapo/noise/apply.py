@@ -8,7 +8,7 @@ from typing import Any
 
 from gammapo.errors import InputError
 from gammapo.noise.manifest import Change, Manifest, Step
-from gammapo.noise.spec import Candidate, Draw, NoiseKind, check_options, flipped, get
+from gammapo.noise.spec import Candidate, Draw, NoiseKind, check_options, get
 from gammapo.types import PreferencePair
 
 
@@ -53,7 +53,7 @@ def compose(pairs: Sequence[PreferencePair], steps: Sequence[Step]) -> Corrupted
         check_options(kind, dict(step.options))
         for candidate in _picked(list(current.values()), kind, step, changed):
             name = candidate.result.id
-            what = "flip" if candidate.result == flipped(current[name]) else kind.change
+            what = "flip" if candidate.result == current[name].flipped() else kind.change
             changed[name] = Change(kind=step.kind, change=what, why=candidate.why)
             current[name] = candidate.result
     in_order = {pair.id: changed[pair.id] for pair in pairs if pair.id in changed}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from gammapo.noise.spec import Candidate, Draw, NoiseKind, flipped, true_gaps
+from gammapo.noise.spec import Candidate, Draw, NoiseKind, true_gaps
 from gammapo.types import PreferencePair
 
 
@@ -16,7 +16,7 @@ def candidates(pairs: Sequence[PreferencePair], draw: Draw) -> Iterator[Candidat
     ranked = sorted(zip(gaps, pairs, strict=True), key=lambda one: (one[0], draw(one[1].id)))
     for rank, (gap, pair) in enumerate(ranked):
         why = f"score gap {gap:.4g}, number {rank + 1} from the smallest"
-        yield Candidate(order=rank, result=flipped(pair), why=why)
+        yield Candidate(order=rank, result=pair.flipped(), why=why)
 
 
 SPEC = NoiseKind(

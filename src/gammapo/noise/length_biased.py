@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from gammapo.noise.spec import Candidate, Draw, NoiseKind, flipped
+from gammapo.noise.spec import Candidate, Draw, NoiseKind
 from gammapo.types import PreferencePair
 
 
@@ -19,7 +19,7 @@ def candidates(pairs: Sequence[PreferencePair], draw: Draw) -> Iterator[Candidat
         if longer > shorter:
             yield Candidate(
                 order=draw.race(pair.id, math.log(longer / max(shorter, 1))),
-                result=flipped(pair),
+                result=pair.flipped(),
                 why=f"the worse answer is longer ({longer} against {shorter} characters)",
             )
 

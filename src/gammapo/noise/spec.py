@@ -11,7 +11,7 @@ import hashlib
 import inspect
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from gammapo import registry
@@ -102,17 +102,6 @@ def check_options(kind: NoiseKind, options: dict[str, Any]) -> None:
                 field=name,
                 expected=nearest(name, list(known)) if known else "no options",
             )
-
-
-def flipped(pair: PreferencePair) -> PreferencePair:
-    """The pair with its labels exchanged; each score stays with its answer."""
-    return replace(
-        pair,
-        chosen=pair.rejected,
-        rejected=pair.chosen,
-        chosen_score=pair.rejected_score,
-        rejected_score=pair.chosen_score,
-    )
 
 
 def true_gaps(pairs: Sequence[PreferencePair], kind: str) -> list[float]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from gammapo.noise.spec import Candidate, Draw, NoiseKind, flipped, true_gaps
+from gammapo.noise.spec import Candidate, Draw, NoiseKind, true_gaps
 from gammapo.types import PreferencePair
 
 
@@ -20,7 +20,7 @@ def candidates(pairs: Sequence[PreferencePair], draw: Draw) -> Iterator[Candidat
         two = ranked[rank : rank + 2]
         gap, pair = two[draw("coin\0" + "\0".join(sorted(one.id for _, one in two))) < 0.5]
         kind = "an exact tie" if gap == 0 else f"a near tie (score gap {gap:.4g})"
-        yield Candidate(order=rank, result=flipped(pair), why=f"{kind}, given a random label")
+        yield Candidate(order=rank, result=pair.flipped(), why=f"{kind}, given a random label")
 
 
 SPEC = NoiseKind(

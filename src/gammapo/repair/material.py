@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from gammapo import data, files, noise
-from gammapo.audit.repair import exchanged
 from gammapo.errors import InputError
 from gammapo.repair.plan import RepairPlan
 from gammapo.types import PreferencePair
@@ -71,7 +70,7 @@ def make_material(folder: Path, plan: RepairPlan) -> Material:
             fix="give more pairs, another --holdout, or pairs with other prompts to --eval",
         )
     if own is not None:
-        held_out = [exchanged(pair) if pair.id in own.flipped else pair for pair in held_out]
+        held_out = [pair.flipped() if pair.id in own.flipped else pair for pair in held_out]
         labels = "true"
     if plan.recipe.noise.kind is not None and plan.recipe.noise.rate > 0:
         train, manifest = _corrupted(train, plan)

@@ -148,11 +148,9 @@ def _true_labels(folder: Path) -> Path:
     """The training pairs with every known wrong label turned back."""
     path = folder / "true.jsonl"
     if not path.is_file():
-        from gammapo.audit.repair import exchanged
-
         wrong = flipped_ids(folder) or frozenset()
         pairs = data.load_pairs(folder / TRAIN).pairs
-        data.write_pairs(path, [exchanged(pair) if pair.id in wrong else pair for pair in pairs])
+        data.write_pairs(path, [pair.flipped() if pair.id in wrong else pair for pair in pairs])
     return path
 
 

@@ -42,6 +42,27 @@ def test_an_untrained_policy_is_the_base(world):
     assert all("lora" in name for name in trained)
 
 
+def test_in_bfloat16_an_untrained_policy_is_the_base_and_a_changed_one_is_seen(smollm2):
+    """Autocast's cache would show an adapter as it was at its first reading."""
+    del smollm2
+    world = SmolLM2World(measured=12, followed=2, max_new_tokens=24, held_out=16, dtype="bfloat16")
+    policy = world.base()
+    read = world.encode(world.pairs(3, seed=0))
+    reference = [pair.reference_chosen for pair in read]
+    world.logps(policy, read).chosen.sum().backward()
+    assert world.logps(policy, read).chosen.tolist() == pytest.approx(reference, rel=1e-2)
+    with torch.no_grad():
+        for weight in policy.parameters():
+            if weight.requires_grad:
+                assert weight.dtype == torch.float32
+                weight += 0.01 * weight.grad.sign()
+    changed = world.logps(policy, read).chosen.detach()
+    assert (changed - torch.tensor(reference)).min() > 1
+    assert world.measure(policy, seed=0).gold.max() <= 1
+    with pytest.raises(InputError, match="float32, bfloat16"):
+        SmolLM2World(dtype="int8")
+
+
 def test_external_scores_are_gold_with_an_error_of_their_own(world):
     pairs = world.pairs(200, seed=0)
     scored = world.external_scores(pairs, seed=0)

@@ -11,6 +11,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cached_property
 from importlib.resources import as_file
@@ -33,6 +34,7 @@ from gammapo.types import PairLogps, PreferencePair, TokenizedPair
 
 MAX_LENGTH = 512  # tokens of a pair's side; the world's are some 100
 READ_AT_ONCE = 8
+DTYPES = ("float32", "bfloat16")
 
 
 class SmolLM2World:
@@ -45,6 +47,8 @@ class SmolLM2World:
         max_new_tokens, temperature: of these answers.
         score_noise: standard deviation of the outside scorer's error, in units of gold.
         held_out: pairs on which accuracy is measured.
+        dtype: of the frozen weights and the arithmetic, "float32" or "bfloat16"; adapters are float32. Gold
+            is always judged in float32.
     """
 
     name = NAME
@@ -59,6 +63,7 @@ class SmolLM2World:
         temperature: float = 0.7,
         score_noise: float = 0.1,
         held_out: int = 32,
+        dtype: str = "float32",
     ):
         if measured < 1 or not 1 <= followed <= measured:
             raise InputError(
@@ -66,6 +71,9 @@ class SmolLM2World:
                 field="world.measured, world.followed",
                 expected="at least 1, and no more followed than measured",
             )
+        if dtype not in DTYPES:
+            raise InputError(f"got {dtype!r}", field="world.dtype", expected="one of " + ", ".join(DTYPES))
+        self.dtype = dtype
         self.lora_rank, self.measured, self.followed = lora_rank, measured, followed
         self.sampling = generation.Sampling(max_new_tokens=max_new_tokens, temperature=temperature)
         self.score_noise, self.held_out = score_noise, held_out
@@ -76,9 +84,8 @@ class SmolLM2World:
         return [task.messages for task in train_tasks(count, seed=seed)]
 
     def base(self) -> nn.Module:
-        return models.add_lora(
-            copy.deepcopy(self._base), rank=self.lora_rank, alpha=2 * self.lora_rank, seed=0
-        ).eval()
+        policy = copy.deepcopy(self._base)
+        return models.add_lora(policy, rank=self.lora_rank, alpha=2 * self.lora_rank, seed=0).eval()
 
     def gold(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[float]:
         return self._scorer.score(prompts, answers)
@@ -135,12 +142,14 @@ class SmolLM2World:
         ]
 
     def logps(self, policy: nn.Module, pairs: Sequence[TokenizedPair]) -> PairLogps:
-        return pair_logps(policy, pairs)
+        with self._arithmetic():
+            return pair_logps(policy, pairs)
 
     def measure(self, policy: nn.Module, seed: int) -> Measured:
         prompts = [task.messages for task in held_out_tasks(self.measured, seed=seed)]
         backend = generation.create("transformers", model=policy, tokenizer=self._tokenizer)
-        drawn = backend.generate(prompts, replace(self.sampling, seed=seed))
+        with self._arithmetic():
+            drawn = backend.generate(prompts, replace(self.sampling, seed=seed))
         answers = [one[0] for one in drawn]
         followed = [
             TokenizedPair(id="", prompt=tuple(ids), chosen=answer.token_ids, rejected=answer.token_ids[:1])
@@ -178,6 +187,10 @@ class SmolLM2World:
             "pairs_shipped": len(self._shipped),
         }
 
+    def _arithmetic(self) -> AbstractContextManager:
+        """Without autocast's cache, which would keep the adapters' copies as they were at its first step."""
+        return torch.autocast("cpu", torch.bfloat16, enabled=self.dtype == "bfloat16", cache_enabled=False)
+
     def _order(self, seed: int) -> list[int]:
         return np.random.default_rng([seed, 0]).permutation(len(self._shipped)).tolist()
 
@@ -185,7 +198,7 @@ class SmolLM2World:
 
     @cached_property
     def _base(self) -> Any:
-        return models.load_model(NAME)
+        return models.load_model(NAME, dtype=self.dtype)
 
     @cached_property
     def _tokenizer(self) -> Any:
@@ -193,7 +206,8 @@ class SmolLM2World:
 
     @cached_property
     def _scorer(self) -> ConstraintScorer:
-        return ConstraintScorer(self._base, self._tokenizer)
+        judge = self._base if self.dtype == "float32" else None  # None loads its own, in float32
+        return ConstraintScorer(judge, self._tokenizer)
 
     @cached_property
     def _shipped(self) -> list[PreferencePair]:
@@ -203,7 +217,7 @@ class SmolLM2World:
     @cached_property
     def _reference_path(self) -> Path:
         """Log-probs under the base, by the tokens that were read; the folder is named by its weights."""
-        return cache_folder() / "benchmark" / model_folder().name / "reference.json"
+        return cache_folder() / "benchmark" / model_folder().name / f"reference-{self.dtype}.json"
 
     @cached_property
     def _read_before(self) -> dict[str, float]:

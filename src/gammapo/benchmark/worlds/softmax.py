@@ -129,7 +129,7 @@ class SoftmaxWorld:
     def held_out_pairs(self, seed: int) -> list[PreferencePair]:
         """Another draw of pairs from the same table, which has no context to hold out."""
         return [
-            pair if (pair.chosen_score or 0) > (pair.rejected_score or 0) else _turned(pair)
+            pair if (pair.chosen_score or 0) > (pair.rejected_score or 0) else pair.flipped()
             for pair in self.pairs(self.held_out, seed + OTHER_DRAW)
         ]
 
@@ -208,13 +208,3 @@ class SoftmaxWorld:
 
 def _prompt(context: int) -> Prompt:
     return (Message(role="user", content=str(context)),)
-
-
-def _turned(pair: PreferencePair) -> PreferencePair:
-    return replace(
-        pair,
-        chosen=pair.rejected,
-        rejected=pair.chosen,
-        chosen_score=pair.rejected_score,
-        rejected_score=pair.chosen_score,
-    )
