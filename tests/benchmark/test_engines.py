@@ -40,3 +40,32 @@ def test_a_real_local_ray_cluster_gives_the_same_rows_and_isolates_a_failure(sma
     assert "no_such_loss" in str(failed.error)
     rows = {one.row["rate"]: one.row["gold_reward"] for one in remote if one.row}
     assert rows == {spec["noise"]["rate"]: run(spec)["gold_reward"] for spec in wanted}
+
+
+def on_its_gpu(spec):
+    import time
+
+    import ray
+
+    begun = time.monotonic()
+    time.sleep(1)
+    return {"gpus": ray.get_gpu_ids(), "begun": begun, "ended": time.monotonic()}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed")
+def test_ray_places_as_many_runs_on_a_gpu_as_their_share_allows():
+    """One GPU, as far as Ray knows, and room for two runs on it: four come in two waves."""
+    import ray
+
+    ray.init(num_cpus=4, num_gpus=1, include_dashboard=False, log_to_driver=False)
+    try:
+        found = list(
+            outcomes([{"number": n} for n in range(4)], on_its_gpu, workers=4, engine="ray", gpus=0.5)
+        )
+    finally:
+        ray.shutdown()
+    rows = [one.row for one in found]
+    assert all(row["gpus"] == [0] for row in rows)
+    together = [sum(a["begun"] < b["ended"] and b["begun"] < a["ended"] for b in rows) for a in rows]
+    assert max(together) == 2

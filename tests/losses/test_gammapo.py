@@ -10,7 +10,7 @@ from gammapo import losses, margins
 from gammapo.errors import InputError
 from gammapo.types import PairLogps
 
-PLAIN = {"adapt": 0.0, "guard": 0.0}  # no part but the margin
+PLAIN = {"guard": 0.0}  # no part but the margin
 
 
 def batch(size=8, seed=0, scores=False) -> PairLogps:
@@ -47,7 +47,7 @@ def agreeing(share: float, size: int = 400) -> PairLogps:
     )
 
 
-def test_without_guard_and_adaptive_margins_it_is_anchored_simpo():
+def test_without_guard_it_is_anchored_simpo():
     logps = batch()
     ours = losses.create("gammapo", **PLAIN)(logps)
     theirs = losses.create("anchored_simpo", beta=2.5, gamma_beta_ratio=1.0)(logps)
@@ -61,8 +61,8 @@ def test_with_sums_a_margin_of_0_and_no_guard_it_is_dpo():
     assert torch.allclose(ours.per_pair, losses.create("dpo", beta=0.1)(logps).per_pair)
 
 
-def test_margins_are_kl_optimal_among_the_window():
-    loss = losses.create("gammapo", guard=0.0)
+def test_margins_can_be_kl_optimal_among_the_window():
+    loss = losses.create("gammapo", guard=0.0, adapt=1.0)
     first, second = batch(seed=1), batch(seed=2)
     state = loss(first).state
     out = loss(second, state)
@@ -76,7 +76,7 @@ def test_the_guard_by_hand():
     plain = losses.create("gammapo", **PLAIN)(logps).per_pair
     d = ((logps.reference_chosen - logps.chosen) / 5 + (logps.reference_rejected - logps.rejected) / 4) / 2
     for s in (0.0, 0.5, 1.0):
-        out = losses.create("gammapo", adapt=0.0, guard=2.0, allowance=0.6, trust=s)(logps)
+        out = losses.create("gammapo", guard=2.0, allowance=0.6, trust=s)(logps)
         extra = 2.0 * 2.5 * (d - 0.6 * s).clamp(min=0) ** 2
         assert (extra > 0).any()
         assert torch.allclose(out.per_pair, plain + extra)
@@ -92,7 +92,7 @@ def test_labels_that_fresh_pairs_confirm_buy_drift_and_flips_take_it_away():
             reference_chosen=fallen.reference_chosen + 4,
             reference_rejected=fallen.reference_rejected + 4,
         )
-        guarded = losses.create("gammapo", adapt=0.0)(fallen).per_pair
+        guarded = losses.create("gammapo")(fallen).per_pair
         return (guarded - losses.create("gammapo", **PLAIN)(fallen).per_pair).mean().item()
 
     assert penalty(1.0) < penalty(0.7) < penalty(0.6) < penalty(0.5)
@@ -113,7 +113,7 @@ def test_the_guard_does_not_know_the_labels():
     )
 
     def guard(pairs):
-        guarded = losses.create("gammapo", adapt=0.0, trust=0.3)(pairs).per_pair
+        guarded = losses.create("gammapo", trust=0.3)(pairs).per_pair
         return guarded - losses.create("gammapo", **PLAIN)(pairs).per_pair
 
     assert torch.allclose(guard(logps), guard(swapped))
@@ -133,6 +133,19 @@ def test_scores_turn_a_pair_that_they_contradict():
     assert (out.weights[right] > 0).all()
     assert (out.weights[~right] < 0).all()
     assert torch.equal(out.state["window"], torch.where(right, out.reward_gaps, -out.reward_gaps).float())
+
+
+def test_the_margin_is_whole_for_a_clear_label_and_none_for_a_doubtful_one():
+    logps = batch(scores=True)
+    out = losses.create("gammapo", guard=0.0)(logps)
+    assert torch.allclose(out.target_margins, 2.5 * (2 * out.clarity - 1).abs())
+    assert out.target_margins.min() < 2 < out.target_margins.max()
+    same = losses.create("gammapo", guard=0.0, clear_margins=False)(logps)
+    assert (same.target_margins == 2.5).all()
+    c, r = out.clarity, out.reward_gaps
+    loss = c * torch.nn.functional.softplus(out.target_margins - r)
+    loss += (1 - c) * torch.nn.functional.softplus(out.target_margins + r)
+    assert torch.allclose(out.per_pair, loss)
 
 
 def test_by_an_estimated_slope_scores_that_say_nothing_of_labels_turn_no_pair():
@@ -207,6 +220,7 @@ CHANGES = {
     "gamma": 1.0,
     "gamma_beta_ratio": 0.5,
     "per_token": False,
+    "clear_margins": False,
     "adapt": 0.5,
     "tau": 1.0,
     "guard": 3.0,
@@ -228,7 +242,9 @@ def test_no_option_is_left_out_of_the_next_test():
 
 @pytest.mark.parametrize("option", CHANGES)
 def test_every_option_has_an_effect(option):
-    plain, other = losses.create("gammapo"), losses.create("gammapo", **{option: CHANGES[option]})
+    needed = {"adapt": 1.0} if option == "tau" else {}
+    plain = losses.create("gammapo", **needed)
+    other = losses.create("gammapo", **needed, **{option: CHANGES[option]})
     logps = batch(400, scores=True)
     rising = torch.linspace(-5, 3, 400).double()  # labels that the model mostly agrees with
     logps = dataclasses.replace(
@@ -252,7 +268,7 @@ def test_weights_are_the_pull_on_the_gap_when_the_guard_is_off():
 @pytest.mark.parametrize(
     ("switch", "idle"),
     [
-        ({"adapt": 0.0}, {"tau": 1.0}),
+        ({"use_scores": False}, {"clear_margins": False}),
         ({"guard": 0.0}, {"allowance": 0.1}),
         ({"trust": 0.5}, {"full_agreement": 0.9}),
         ({"use_scores": False}, {"score_slope": 1.0}),
@@ -266,9 +282,14 @@ def test_an_option_that_another_switches_off_is_an_error(switch, idle):
         losses.create("gammapo", **switch, **idle)
 
 
+def test_the_pull_of_margins_needs_margins_of_their_own():
+    with pytest.raises(InputError, match="adapt is 0"):
+        losses.create("gammapo", tau=1.0)
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("adapt", 1.5), ("guard", -1.0), ("full_agreement", 0.0), ("trust", 2.0), ("tau", 0.01), ("window", 0)],
+    [("adapt", 1.5), ("guard", -1.0), ("full_agreement", 0.0), ("trust", 2.0), ("window", 0)],
 )
 def test_options_outside_their_range_are_named(option, value):
     with pytest.raises(InputError, match=option):

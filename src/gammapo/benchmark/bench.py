@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ def bench(
     *,
     engine: str = "local",
     workers: int | None = None,
+    gpus: float = 0.0,
     command: str = "gammapo bench GRID.yaml",
     watch: Watch | None = None,
 ) -> Benchmark:
@@ -60,6 +62,7 @@ def bench(
         folder: gets runs/, failures/, results.jsonl, statistics.json, tuned.json, report.html and report.md.
         engine: "local" (processes) or "ray".
         workers: runs at a time; the grid's own if None.
+        gpus: share of a GPU that a run gets; 0 trains on the CPU.
         command: shown in the report as what remakes it.
         watch: called after every run.
 
@@ -68,8 +71,12 @@ def bench(
     """
     store, begun = Store(folder), _Begun()
 
+    def outcomes(missing: Sequence[Spec]) -> Iterator[engines.Outcome]:
+        work = partial(experiment.run, device="cuda" if gpus else "cpu")
+        return engines.outcomes(missing, work, workers=workers or grid.workers, engine=engine, gpus=gpus)
+
     def execute(wanted: Sequence[Spec], stage: str) -> list[dict[str, Any] | None]:
-        return _execute(wanted, stage, store, engine, workers or grid.workers, watch, begun)
+        return _execute(wanted, stage, store, outcomes, watch, begun)
 
     facts = {entry.called: world.create(entry.name, **entry.options).describe() for entry in grid.worlds}
     tuned = None
@@ -101,12 +108,11 @@ class _Begun:
     ran: int = 0
 
 
-def _execute(wanted, stage, store: Store, engine, workers, watch, begun) -> list[dict[str, Any] | None]:
+def _execute(wanted, stage, store: Store, outcomes, watch, begun) -> list[dict[str, Any] | None]:
     """Rows in the order of `wanted`, from the store or by running; None for a run that failed."""
     missing = {key_of(spec): spec for spec in wanted if store.row(spec) is None}
     started, failed = time.monotonic(), 0
-    found = engines.outcomes(list(missing.values()), experiment.run, workers=workers, engine=engine)
-    for done, outcome in enumerate(found, 1):
+    for done, outcome in enumerate(outcomes(list(missing.values())), 1):
         begun.ran += 1
         if outcome.row is not None:
             store.save(outcome.spec, outcome.row)

@@ -29,20 +29,23 @@ class Outcome:
     error: str | None = None
 
 
-def outcomes(specs: Sequence[Spec], work: Work, *, workers: int, engine: str = "local") -> Iterator[Outcome]:
+def outcomes(
+    specs: Sequence[Spec], work: Work, *, workers: int, engine: str = "local", gpus: float = 0.0
+) -> Iterator[Outcome]:
     """Run every spec, in order as workers come free; one outcome a spec, in the order of completion.
 
     Args:
         work: an importable function of one spec.
         workers: runs at a time (local); Ray schedules one run a CPU.
         engine: "local" or "ray".
+        gpus: a run's share of a GPU, by which Ray places it; local runs share what there is.
 
     Raises:
         InputError: an unknown engine. MissingExtraError: Ray is not installed.
     """
     if engine not in ENGINES:
         raise InputError(f"got {engine!r}", field="engine", expected=nearest(engine, list(ENGINES)))
-    return _ray(specs, work) if engine == "ray" else _local(list(specs), work, workers)
+    return _ray(specs, work, gpus) if engine == "ray" else _local(list(specs), work, workers)
 
 
 def _attempt(work: Work, spec: Spec) -> Outcome:
@@ -101,19 +104,20 @@ def _begin(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _ray(specs: Sequence[Spec], work: Work) -> Iterator[Outcome]:
+def _ray(specs: Sequence[Spec], work: Work, gpus: float) -> Iterator[Outcome]:
     try:
         import ray
+        from ray.exceptions import RayError
     except ImportError as error:
         raise MissingExtraError("ray", "ray", "the engine ray") from error
     if not ray.is_initialized():
         ray.init(address=os.environ.get("RAY_ADDRESS"), log_to_driver=False)
-    remote = ray.remote(num_cpus=1, max_retries=1)(_attempt)
+    remote = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=1)(_attempt)
     under_way = {remote.remote(work, dict(spec)): spec for spec in specs}
     while under_way:
         (done, *_), _ = ray.wait(list(under_way), num_returns=1)
         spec = under_way.pop(done)
         try:
             yield ray.get(done)
-        except ray.exceptions.RayError:
+        except RayError:
             yield Outcome(spec=spec, error=DIED)

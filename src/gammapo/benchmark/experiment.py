@@ -30,12 +30,13 @@ NO_SCORES, OUTSIDE, GOLD = "none", "external", "gold"
 READ_AT_ONCE = 16
 
 
-def run(spec: Spec) -> Row:
+def run(spec: Spec, *, device: str = "cpu") -> Row:
     """Make the pairs, corrupt them, train, measure.
 
     Args:
         spec: `world` {name, options}, `loss` {name, options, as}, `noise` {kind, rate, options}, `seed`,
             `pairs`, `scores` ("none", "external" or "gold") and `training` (fields of FitSettings).
+        device: where the policy is trained.
 
     Returns:
         A row of plain JSON: `gold_reward` in [0, 1], `base_gold`, `win_rate` and `length_controlled_winrate`
@@ -55,7 +56,7 @@ def run(spec: Spec) -> Row:
     loss = losses.create(spec["loss"]["name"], **spec["loss"]["options"])
     settings, seed = FitSettings(**spec["training"]), spec["seed"]
     pairs, flipped = _encoded(*place, json.dumps({key: spec[key] for key in DATA}, sort_keys=True))
-    policy = world.base()
+    policy = world.base().to(device)
     trace = fit(world, policy, pairs, loss, settings, seed)
     accuracy = held_out_accuracy(world, policy, loss, _held_out(*place, seed, spec["scores"]))
     after, before = world.measure(policy, seed), _base_measured(*place, seed)

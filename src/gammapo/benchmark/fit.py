@@ -103,8 +103,8 @@ def fit(
         optimiser.step()
         state = found.output.state
         gaps, clarity = found.output.reward_gaps, found.output.clarity
-        evidence[list(chosen)] = (gaps if clarity is None else clarity).numpy()
-        likely[list(chosen)] = (gaps.sigmoid() if clarity is None else clarity).numpy()
+        evidence[list(chosen)] = (gaps if clarity is None else clarity).cpu().numpy()
+        likely[list(chosen)] = (gaps.sigmoid() if clarity is None else clarity).cpu().numpy()
         drifts.append(_drift(found))
     policy.eval()
     late = np.array(drifts[-max(1, round(LATE * len(drifts))) :]).mean(0)

@@ -16,6 +16,11 @@ def command(
     ),
     workers: int | None = typer.Option(None, min=1, help="Runs at a time (default: the grid's)."),
     engine: str = typer.Option("local", help="local (processes of this machine) or ray (many machines)."),
+    gpus: float = typer.Option(
+        0.0,
+        min=0,
+        help="A run's share of a GPU, as 0.25; 0 trains on the CPU (the tiny world is as quick there).",
+    ),
     dry_run: bool = typer.Option(False, "--dry-run", help="Count the runs, and run nothing."),
     format: Format = typer.Option(Format.table, help="How to print the results."),
 ) -> None:
@@ -41,6 +46,7 @@ def command(
         folder,
         engine=engine,
         workers=workers,
+        gpus=gpus,
         command=f"gammapo bench {grid} -o {folder}",
         watch=lambda at: stderr.print(_line(at), soft_wrap=True),
     )

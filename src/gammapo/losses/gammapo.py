@@ -3,11 +3,11 @@
     L_i = c_i ℓ(r_i − γ_i) + (1 − c_i) ℓ(−r_i − γ_i) + guard · β · max(0, d_i − s · allowance)²
 
     r_i = β (Δ̄ − Δ̄_ref)      reward gap, anchored: every pair starts at 0, whatever the base thinks of it
-    γ_i                       target margins, KL-optimal (arXiv:2506.03690) with mean γ₀
+    γ_i = γ₀ |2c_i − 1|       target margin: the clearer the label, the further the pair is driven
     d_i                       fall of the pair's mean log-prob, which no label can touch (drift_guard.py)
     s                         trust: how far labels agree with the model on fresh pairs (agreement.py)
     c_i                       clarity: the probability by external scores that the label is right
-                              (label_noise.py); 1 without scores
+                              (label_noise.py); 1 without scores, where all margins are γ₀
 
 Source: this project; docs/idea.md has the derivation, docs/research.md the experiments. γ, s and c carry no
 gradient.
@@ -45,9 +45,11 @@ def gammapo(logps: PairLogps, options: GammaPOOptions, state: State) -> LossOutp
     clarity = _clarity(logps, options, following)
     turned = gaps.detach() if clarity is None else torch.where(clarity < 0.5, -gaps, gaps).detach()
 
-    group = gap_window.joined(state["window"], turned, options.window)
     margins = torch.full_like(turned, options.target_margin)
-    if options.adapt:
+    if clarity is not None and options.clear_margins:
+        margins = margins * (2 * clarity - 1).abs()
+    if options.adapt:  # γ-PO's margins instead (arXiv:2506.03690)
+        group = gap_window.joined(state["window"], turned, options.window)
         optimal = kl_optimal(group, options.target_margin, options.tau)[len(group) - len(turned) :]
         margins = margins + options.adapt * (optimal - margins)
     if options.fresh_steps is None or int(state["step"]) < options.fresh_steps:
@@ -99,7 +101,7 @@ SPEC = LossSpec(
     uses=frozenset({"scores"}),
     couples=True,
     initial_state=initial_state,
-    limits="guard = 0 and adapt = 0, without scores, is anchored_simpo",
+    limits="guard = 0, without scores, is anchored_simpo",
     notes="Without scores a flipped pair is pulled as any other; what it cannot do is buy drift: flips "
     "shrink the agreement of fresh pairs by 1 − 2ε, and with it the drift that is free. With scores that "
     "tell labels apart, a pair that they contradict is turned round.",

@@ -14,9 +14,10 @@ TUNED = "docs/research.md"
 @dataclass(frozen=True, kw_only=True)
 class GammaPOOptions(TargetMarginOptions):
     per_token: bool = option(True, "length-normalised log-ratios; False takes their sums, as DPO does")
-    adapt: float = option(1.0, "share of the KL-optimal margins in the targets; 0 is a fixed margin")
+    clear_margins: bool = option(True, "let a margin shrink as scores make its label less clear")
+    adapt: float = option(0.0, "share of the KL-optimal margins in the targets", source=TUNED)
     tau: float = option(3.0, "pull of the KL-optimal margins to their mean", source="as gamma_simpo")
-    guard: float = option(0.8, "weight of the drift guard, in units of beta; 0 is off", source=TUNED)
+    guard: float = option(0.4, "weight of the drift guard, in units of beta; 0 is off", source=TUNED)
     allowance: float = option(0.8, "drift free at full trust", unit="nats per token", source=TUNED)
     full_agreement: float = option(0.5, "agreement of fresh pairs at which trust is full", source=TUNED)
     trust: float | None = option(None, "trust in the labels, if it is not to be measured", unit="0 to 1")
@@ -40,7 +41,8 @@ class GammaPOOptions(TargetMarginOptions):
         for name in ("guard", "allowance"):
             require(getattr(self, name) >= 0, name, getattr(self, name), "a number of at least 0")
         require(self.window >= 1, "window", self.window, "at least 1")
-        require(self.tau >= self.target_margin / STEEPEST, "tau", self.tau, f"at least γ₀/{STEEPEST:g}")
+        if self.adapt:
+            require(self.tau >= self.target_margin / STEEPEST, "tau", self.tau, f"at least γ₀/{STEEPEST:g}")
         require(0 < self.full_agreement <= 1, "full_agreement", self.full_agreement, "above 0, at most 1")
         require(self.trust is None or 0 <= self.trust <= 1, "trust", self.trust, "0 ≤ trust ≤ 1")
         require(
@@ -54,6 +56,7 @@ class GammaPOOptions(TargetMarginOptions):
         require_effect(self, "tau", self.adapt > 0, "adapt is 0")
         require_effect(self, "allowance", self.guard > 0, "guard is 0")
         require_effect(self, "full_agreement", self.trust is None, "trust is given and not measured")
+        require_effect(self, "clear_margins", self.use_scores, "use_scores is off")
         require_effect(self, "score_slope", self.use_scores, "use_scores is off")
         require_effect(self, "prior_noise", self.use_scores, "use_scores is off")
 

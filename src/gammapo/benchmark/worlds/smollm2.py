@@ -142,13 +142,13 @@ class SmolLM2World:
         ]
 
     def logps(self, policy: nn.Module, pairs: Sequence[TokenizedPair]) -> PairLogps:
-        with self._arithmetic():
+        with self._arithmetic(policy):
             return pair_logps(policy, pairs)
 
     def measure(self, policy: nn.Module, seed: int) -> Measured:
         prompts = [task.messages for task in held_out_tasks(self.measured, seed=seed)]
         backend = generation.create("transformers", model=policy, tokenizer=self._tokenizer)
-        with self._arithmetic():
+        with self._arithmetic(policy):
             drawn = backend.generate(prompts, replace(self.sampling, seed=seed))
         answers = [one[0] for one in drawn]
         followed = [
@@ -187,9 +187,11 @@ class SmolLM2World:
             "pairs_shipped": len(self._shipped),
         }
 
-    def _arithmetic(self) -> AbstractContextManager:
+    def _arithmetic(self, model: nn.Module) -> AbstractContextManager:
         """Without autocast's cache, which would keep the adapters' copies as they were at its first step."""
-        return torch.autocast("cpu", torch.bfloat16, enabled=self.dtype == "bfloat16", cache_enabled=False)
+        device = next(model.parameters()).device.type
+        wanted = self.dtype == "bfloat16"
+        return torch.autocast(device, torch.bfloat16, enabled=wanted, cache_enabled=False)
 
     def _order(self, seed: int) -> list[int]:
         return np.random.default_rng([seed, 0]).permutation(len(self._shipped)).tolist()

@@ -140,7 +140,7 @@ class TinyWorld:
     def measure(self, policy: nn.Module, seed: int) -> Measured:
         numbers = _numbers(self.measured, seed, held_out=True)
         uniforms = np.random.default_rng([seed, 3]).random((len(numbers), task.ANSWER_TOKENS))
-        policy.eval()
+        policy = policy.cpu().eval()  # a handful of tokens at a time: no work for a GPU
         answers, lengths, logps = policies.sample(policy, numbers, uniforms)
         gold = self.gold([_prompt(number) for number in numbers], answers)
         reference = self._read(numbers, answers, lengths)
