@@ -16,6 +16,7 @@ from gammapo.errors import InputError
 
 NEEDED = ("pair_id", "step", "epoch", "reward_gap")
 WINDOW = 256  # visits over which the scale of the gaps is taken
+AGAIN = "train again (`gammapo train` goes on from the last good checkpoint)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,9 @@ def read_ledger(run: str | Path) -> Evidence:
     try:
         table = parquet.read_table(path)
     except (pyarrow.ArrowException, OSError) as error:
-        raise InputError(f"not readable as Parquet: {str(error).splitlines()[0]}", file=path) from error
+        raise InputError(
+            f"not readable as Parquet: {str(error).splitlines()[0]}", file=path, fix=AGAIN
+        ) from error
     for name in NEEDED:
         if name not in table.column_names:
             raise InputError(f"no column {name!r}", file=path, field=name, expected=", ".join(NEEDED))
@@ -77,7 +80,7 @@ def evidence(ids: list[str], steps: np.ndarray, gaps: np.ndarray) -> Evidence:
     order = np.argsort(steps, kind="stable")
     order = order[np.isfinite(gaps[order])]
     if len(order) == 0:
-        raise InputError("the ledger holds no finite gap", field="reward_gap")
+        raise InputError("the ledger holds no finite gap", field="reward_gap", fix=AGAIN)
     scaled = gaps[order] / _running_rms(gaps[order])
     place = np.arange(len(order)) / max(len(order) - 1, 1)
     first: dict[str, int] = {}

@@ -93,7 +93,9 @@ def _check(grid: Grid, key: str, setting: Setting) -> None:
         losses.create(entry.loss or key, **{**entry.options, **setting["options"]})
     except InputError as error:
         raise InputError(
-            f"options {setting['options']} cannot be combined: {error.problem}", field=f"tune.knobs.{key}"
+            f"options {setting['options']} cannot be combined: {error.problem}",
+            field=f"tune.knobs.{key}",
+            fix="drop one of the knobs",
         ) from error
 
 

@@ -116,6 +116,7 @@ def ratings(files: Sequence[Annotations], *, n_bootstrap: int = 1000, seed: int 
                 f"{len(file.invalid)} preferences lie outside [1, 2]",
                 file=file.origin,
                 line=file.invalid[0] + 1,
+                fix="mend these rows, or set their preference to null",
             )
     judged = np.isfinite(scores) & np.array([a != b for a, b in zip(one, two, strict=True)])
     names = sorted({name for name, is_judged in zip(one + two, [*judged, *judged], strict=True) if is_judged})

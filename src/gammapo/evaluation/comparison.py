@@ -189,7 +189,10 @@ def _common(files: Sequence[Annotations], options: Options) -> tuple[list[Annota
         rows = {text: row for row, text in enumerate(file.instructions) if np.isfinite(file.preferences[row])}
         if len(set(file.instructions)) < len(file):
             raise InputError(
-                "an instruction is repeated, so rows cannot be paired", file=file.origin, field="instruction"
+                "an instruction is repeated, so rows cannot be paired",
+                file=file.origin,
+                field="instruction",
+                fix="keep one row an instruction",
             )
         places.append(rows)
     shared = [text for text in places[0] if all(text in rows for rows in places)]

@@ -122,7 +122,13 @@ def evaluate(
     )
     rows, notes = checked.annotations, list(checked.warnings)
     if not np.isfinite(rows.preferences).any():
-        raise InputError("no row has a preference", file=annotations.origin, field="preference")
+        raise InputError(
+            "no row has a preference",
+            file=annotations.origin,
+            field="preference",
+            expected="a number in [1, 2] in at least one row",
+            fix="judge the answers first (gammapo judge)",
+        )
     raw = win_rate(rows.preferences)
     notes += _thin(raw)
     lc, lc_notes = _control(rows, raw, options, tables, difficulty)

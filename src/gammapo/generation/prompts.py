@@ -105,7 +105,9 @@ def _json_line(line: str, path: Path, number: int) -> Any:
     try:
         return json.loads(line)
     except json.JSONDecodeError as error:
-        raise InputError(f"not valid JSON: {error.msg}", file=path, line=number) from error
+        raise InputError(
+            f"not valid JSON: {error.msg}", file=path, line=number, fix="mend or remove the line"
+        ) from error
 
 
 def _from_row(row: Any, path: Path, number: int) -> PromptItem:

@@ -58,7 +58,11 @@ class TransformersBackend:
             device = device or ("cuda" if torch.cuda.is_available() else None)
             model = models.load_model(model, dtype=dtype, device=device)
         if tokenizer is None:
-            raise InputError("a loaded model comes without its tokenizer", field="tokenizer")
+            raise InputError(
+                "a loaded model comes without its tokenizer",
+                field="tokenizer",
+                fix="pass tokenizer= beside model=, or the folder of both as model=",
+            )
         self.model, self.tokenizer, self.batch_size = model, tokenizer, batch_size
         self.stops = stop_ids(tokenizer, model)
 

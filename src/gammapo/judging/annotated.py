@@ -36,7 +36,12 @@ class AnnotatedJudge:
         assert isinstance(row, dict)
         texts = (row["instruction"], row["output_1"], row["output_2"])
         if not all(isinstance(text, str) for text in texts):
-            raise InputError("instruction and outputs are not all text", file=self.path, line=number)
+            raise InputError(
+                "instruction, output_1 and output_2 are not all text",
+                file=self.path,
+                line=number,
+                expected="three strings",
+            )
         preference = row["preference"]
         if preference is not None and not (isinstance(preference, int | float) and 1 <= preference <= 2):
             if preference != 0:

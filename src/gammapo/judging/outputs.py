@@ -38,7 +38,9 @@ def pair_outputs(model: str | Path, reference: str | Path, *, partial: bool = Fa
     surplus = [row["instruction"] for rows in waiting.values() for row in rows]
     if not comparisons:
         raise InputError(
-            f"answers another set: none of its {len(mine)} instructions is in {reference}", file=model
+            f"answers another set: none of its {len(mine)} instructions is in {reference}",
+            file=model,
+            fix="answer the reference's prompts (gammapo generate --prompts …), or compare with another file",
         )
     if surplus:
         raise InputError(

@@ -46,7 +46,12 @@ class RewardScorer:
         try:
             config = AutoConfig.from_pretrained(where)
         except (OSError, ValueError) as error:
-            raise InputError(f"no model can be loaded: {error}", file=path, field="judge") from error
+            raise InputError(
+                f"no model can be loaded: {error}",
+                file=path,
+                field="judge",
+                expected="the folder or hub id of a reward model",
+            ) from error
         kinds = getattr(config, "architectures", None) or []
         if not any("Classification" in name or "Reward" in name for name in kinds) or config.num_labels != 1:
             raise InputError(

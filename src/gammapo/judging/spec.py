@@ -133,7 +133,11 @@ def _own(spec: str, options: dict[str, Any]) -> Scorer | Judge:
     if inspect.isclass(found):
         found = found(**options)
     elif options:
-        raise InputError(f"{spec!r} is no class and so takes no options", field=next(iter(options)))
+        raise InputError(
+            f"{spec!r} is no class and so takes no options",
+            field=next(iter(options)),
+            fix="drop the options, or name a class that takes them",
+        )
     if isinstance(found, Scorer | Judge):
         return found
     if callable(found):

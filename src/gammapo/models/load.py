@@ -181,7 +181,12 @@ def _load_adapter(where: str, dtype: str) -> PreTrainedModel:
 
     base = PeftConfig.from_pretrained(where).base_model_name_or_path
     if base is None:
-        raise InputError("the adapter names no base model", file=where, field="base_model_name_or_path")
+        raise InputError(
+            "the adapter names no base model",
+            file=where,
+            field="base_model_name_or_path",
+            fix="write the base's folder or hub id into adapter_config.json",
+        )
     wrapped = PeftModel.from_pretrained(load_model(base, dtype=dtype), where)
     return wrapped.merge_and_unload()  # pyright: ignore[reportCallIssue,reportReturnType]
 

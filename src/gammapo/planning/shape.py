@@ -59,7 +59,10 @@ def shape_of(config: Any, *, name: str = "") -> ModelShape:
             model = AutoModelForCausalLM.from_config(config)
     except ValueError as error:
         raise InputError(
-            f"{type(config).__name__} is of no causal language model", file=name or None, field="model.path"
+            f"{type(config).__name__} is of no causal language model",
+            file=name or None,
+            field="model.path",
+            expected="a decoder such as Llama, Qwen2, Mistral or Gemma",
         ) from error
     total = sum(weight.numel() for weight in model.parameters())
     outside = {id(model.get_input_embeddings().weight): model.get_input_embeddings().weight}

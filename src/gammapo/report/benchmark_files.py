@@ -43,5 +43,7 @@ def _lines(path: Path) -> list[Any]:
             try:
                 rows += [json.loads(line)] if line.strip() else []
             except json.JSONDecodeError as error:
-                raise InputError(f"not valid JSON: {error.msg}", file=path, line=index) from error
+                raise InputError(
+                    f"not valid JSON: {error.msg}", file=path, line=index, fix="run `gammapo bench` again"
+                ) from error
     return rows

@@ -70,7 +70,9 @@ def read_results(path: str | Path) -> list[dict[str, Any]]:
     for index, row in enumerate(rows, 1):
         check_result(row, path, index)
         if row["model"] in seen:
-            raise InputError(f"model {row['model']!r} stands twice", file=path, field="model")
+            raise InputError(
+                f"model {row['model']!r} stands twice", file=path, field="model", expected="one row a model"
+            )
         seen.add(row["model"])
     return rows
 
@@ -106,7 +108,12 @@ def read_comparisons(path: str | Path) -> list[dict[str, Any]]:
     for row in rows:
         missing = [key for key in ("a", "b", "metric", "difference", "ci95") if key not in row]
         if missing:
-            raise InputError("is missing in a comparison", file=path, field=missing[0])
+            raise InputError(
+                "is missing in a comparison",
+                file=path,
+                field=missing[0],
+                expected="objects with a, b, metric, difference and ci95",
+            )
         check_interval(row["ci95"], path, "ci95")
     return rows
 

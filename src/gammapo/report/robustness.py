@@ -90,7 +90,9 @@ def tabulate(rows: Sequence[Row], metric: str) -> Table:
             raise InputError(f"two runs differ: {where}", field=metric, expected="one run a seed")
         seeds[row["seed"]] = float(row[metric])
     if not table:
-        raise InputError("no run has this metric", field=metric)
+        raise InputError(
+            "no run has this metric", field=metric, expected="a number that the rows of results.jsonl hold"
+        )
     return table
 
 

@@ -13,6 +13,7 @@ from gammapo.errors import InputError
 from gammapo.files import open_text, read_json
 
 BINS = 24
+AGAIN = "train again (`gammapo train` goes on from the last good checkpoint)"
 
 
 def read_metrics(path: str | Path) -> list[dict[str, Any]]:
@@ -28,7 +29,7 @@ def read_metrics(path: str | Path) -> list[dict[str, Any]]:
         except json.JSONDecodeError as error:
             if number == len(lines):
                 break
-            raise InputError(f"not valid JSON: {error.msg}", file=path, line=number) from error
+            raise InputError(f"not valid JSON: {error.msg}", file=path, line=number, fix=AGAIN) from error
         if not isinstance(row, dict):
             raise InputError("not a JSON object", file=path, line=number, expected="one object a line")
         rows.append(row)
@@ -66,10 +67,10 @@ def read_ledger(path: str | Path) -> dict[str, np.ndarray]:
     try:
         table = pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"cannot be read as Parquet: {error}", file=path) from error
+        raise InputError(f"cannot be read as Parquet: {error}", file=path, fix=AGAIN) from error
     missing = {"pair_id", "step", "reward_gap"} - set(table.column_names)
     if missing:
-        raise InputError("is missing in the ledger", file=path, field=sorted(missing)[0])
+        raise InputError("is missing in the ledger", file=path, field=sorted(missing)[0], fix=AGAIN)
     columns = {}
     for name in table.column_names:
         values = table[name].to_pylist()
