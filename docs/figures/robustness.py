@@ -26,7 +26,7 @@ GRIDS = [
     if (RESULTS / name / "results.jsonl").is_file()
 ]
 COMPARED = ("robust", "kinds", "rivals")  # also with the strongest rival of each condition
-REAL = "smollm2"  # few seeds of many prompts: intervals are over prompts
+REAL = ("smollm2", "smollm2_short")  # few seeds of many prompts: intervals are over prompts
 OURS = "gammapo"
 COLOURS = {
     "gammapo": "#0b6e8f",
@@ -123,30 +123,28 @@ def differences(found: Table) -> str:
 
 
 def by_prompt(name: str) -> str:
-    """Losses by conditions on a real model: mean gold, and gammapo's lead with its interval over prompts."""
-    golds: dict[str, dict[str, dict[int, np.ndarray]]] = defaultdict(lambda: defaultdict(dict))
-    for row in rows_of(name):
+    """Losses by seeds and conditions on a real model: mean gold, and gammapo's lead with its interval over
+    prompts. Best mean first; a loss is ranked over the cells that it has in common with all others."""
+    golds: dict[str, dict[str, np.ndarray]] = defaultdict(dict)
+    bases = {}
+    for row in sorted(rows_of(name), key=lambda row: (row["seed"], row["rate"])):
         what = f"{row['noise']} {100 * row['rate']:.0f} %" if row["rate"] else "clean"
-        golds[what][row["loss"]][row["seed"]] = unpack(row["gold_by_prompt"])
-    lines = ["| loss | " + " | ".join(f"{what} | gammapo's lead" for what in golds) + " |"]
-    lines.append("|---|" + "---:|---:|" * len(golds))
-    everywhere = set.intersection(*(set(losses) for losses in golds.values()))
-    mean = {
-        loss: np.mean([np.concatenate([*row[loss].values()]).mean() for row in golds.values()])
-        for loss in everywhere
-    }
-    for loss in sorted(mean, key=lambda loss: -mean[loss]):
+        cell = f"seed {row['seed']}, {what}"
+        golds[cell][row["loss"]] = unpack(row["gold_by_prompt"])
+        bases[cell] = row["base_gold"]
+    every = {loss for losses in golds.values() for loss in losses}
+    whole = [cell for cell, losses in golds.items() if set(losses) == every]
+    lines = ["| loss | " + " | ".join(golds) + " |", "|---|" + "---|" * len(golds)]
+    for loss in sorted(every, key=lambda loss: -sum(golds[cell][loss].mean() for cell in whole)):
         cells = []
         for losses in golds.values():
-            cells.append(f"{np.concatenate([*losses[loss].values()]).mean():.3f}")
-            if loss == OURS:
-                cells.append("")
-                continue
-            shared = sorted(set(losses[loss]) & set(losses[OURS]))
-            mine, theirs = (np.concatenate([losses[key][seed] for seed in shared]) for key in (OURS, loss))
-            gap = paired_difference(mine, theirs, n_bootstrap=2000, seed=0)
-            cells.append(f"{gap.estimate:+.3f} ({gap.low:+.3f} to {gap.high:+.3f})")
+            text = f"{losses[loss].mean():.3f}" if loss in losses else "–"
+            if loss in losses and loss != OURS and OURS in losses:
+                gap = paired_difference(losses[OURS], losses[loss], n_bootstrap=2000, seed=0)
+                text += f" ({gap.estimate:+.3f}: {gap.low:+.3f} to {gap.high:+.3f})"
+            cells.append(text)
         lines.append(f"| `{loss}` | " + " | ".join(cells) + " |")
+    lines.append("| base | " + " | ".join(f"{value:.3f}" for value in bases.values()) + " |")
     return "\n".join(lines)
 
 
@@ -255,9 +253,7 @@ def tables() -> dict[str, str]:
     found = {name: matrix(table(name), "loss") for name in GRIDS}
     found |= {f"{name}-differences": differences(table(name)) for name in GRIDS if name in COMPARED}
     found |= {f"{name}-tuned": tuned(name) for name in GRIDS if (RESULTS / name / "tuned.json").is_file()}
-    if (RESULTS / REAL / "results.jsonl").is_file():
-        found[REAL] = by_prompt(REAL)
-    return found
+    return found | {name: by_prompt(name) for name in REAL}
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import yaml
 
 from gammapo.benchmark.bench import RESULTS, STATISTICS, TUNED, bench
 from gammapo.benchmark.grid import parse_grid
-from gammapo.errors import InputError
+from gammapo.errors import InputError, RunError
 
 
 def cell(result, loss, rate):
@@ -80,6 +80,16 @@ def test_stored_runs_are_not_run_again_and_more_seeds_only_add_theirs(small_grid
     assert len((tmp_path / "out" / RESULTS).read_text().splitlines()) == 4
     assert "gammapo bench" in (tmp_path / "out" / "report.md").read_text()
     assert (tmp_path / "out" / "report.html").read_text().startswith("<!doctype html>")
+
+
+def test_an_unfinished_grid_is_reported_as_far_as_it_goes(small_grid, tmp_path):
+    first = bench(parse_grid({**small_grid, "seeds": 1}), tmp_path / "out")
+    whole = parse_grid({**small_grid, "seeds": 3})
+    found = bench(whole, tmp_path / "out", stored_only=True)
+    assert found.ran == 0
+    assert found.rows == first.rows
+    with pytest.raises(RunError, match="holds none"):
+        bench(whole, tmp_path / "empty", stored_only=True)
 
 
 def test_every_loss_gets_the_same_tuning_budget_and_its_best_setting_is_used(small_grid, tmp_path):

@@ -53,6 +53,7 @@ def bench(
     engine: str = "local",
     workers: int | None = None,
     gpus: float = 0.0,
+    stored_only: bool = False,
     command: str = "gammapo bench GRID.yaml",
     watch: Watch | None = None,
 ) -> Benchmark:
@@ -63,6 +64,7 @@ def bench(
         engine: "local" (processes) or "ray".
         workers: runs at a time; the grid's own if None.
         gpus: share of a GPU that a run gets; 0 trains on the CPU.
+        stored_only: run nothing, and report the runs that the folder holds.
         command: shown in the report as what remakes it.
         watch: called after every run.
 
@@ -76,6 +78,8 @@ def bench(
         return engines.outcomes(missing, work, workers=workers or grid.workers, engine=engine, gpus=gpus)
 
     def execute(wanted: Sequence[Spec], stage: str) -> list[dict[str, Any] | None]:
+        if stored_only:
+            return [store.row(spec) for spec in wanted]
         return _execute(wanted, stage, store, outcomes, watch, begun)
 
     facts = {entry.called: world.create(entry.name, **entry.options).describe() for entry in grid.worlds}
@@ -87,9 +91,8 @@ def bench(
     rows = [row for row in execute(wanted, "grid") if row is not None]
     failures = [_failure(spec, error) for spec in wanted if (error := store.error(spec)) is not None]
     if not rows:
-        raise RunError(
-            f"no run came through; the first error: {failures[0]['error'] if failures else 'none'}"
-        )
+        why = f"the first error: {failures[0]['error']}" if failures else f"{store.folder} holds none of them"
+        raise RunError(f"no run came through; {why}")
     found = statistics.cells(rows, grid.baseline)
     result = Benchmark(
         folder=store.folder,

@@ -21,6 +21,9 @@ def command(
         min=0,
         help="A run's share of a GPU, as 0.25; 0 trains on the CPU (the tiny world is as quick there).",
     ),
+    stored: bool = typer.Option(
+        False, "--stored", help="Report the runs that the folder holds, whatever is missing, and run nothing."
+    ),
     dry_run: bool = typer.Option(False, "--dry-run", help="Count the runs, and run nothing."),
     format: Format = typer.Option(Format.table, help="How to print the results."),
 ) -> None:
@@ -34,8 +37,8 @@ def command(
     folder = output or Path("bench") / grid.stem
     if dry_run:
         wanted = specs(asked)
-        stored = sum(Store(folder).row(spec) is not None for spec in wanted)
-        counts = {"runs": len(wanted), "stored": stored, "tuned_first": asked.tune is not None}
+        present = sum(Store(folder).row(spec) is not None for spec in wanted)
+        counts = {"runs": len(wanted), "stored": present, "tuned_first": asked.tune is not None}
         if format is Format.json:
             print_json(counts)
         else:
@@ -47,6 +50,7 @@ def command(
         engine=engine,
         workers=workers,
         gpus=gpus,
+        stored_only=stored,
         command=f"gammapo bench {grid} -o {folder}",
         watch=lambda at: stderr.print(_line(at), soft_wrap=True),
     )
