@@ -43,7 +43,7 @@ def test_bad_preferences_are_named(path, key, value):
 
 def test_rows_without_text_are_refused(path):
     path.write_text(json.dumps([{**ROWS[0], "output_1": ["p"]}]))
-    with pytest.raises(InputError, match="a.json:1: instruction and outputs are not all text"):
+    with pytest.raises(InputError, match="a.json:1: instruction, output_1 and output_2 are not all text"):
         create(f"annotations:{path}")
 
 

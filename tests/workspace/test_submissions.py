@@ -54,7 +54,7 @@ def test_the_same_loss_with_other_judgements_is_refused(tmp_path):
 def test_another_setting_is_not_another_loss(tmp_path):
     enter(tmp_path, "a", {"name": "gammapo", "beta": 2.5})
     with pytest.raises(InputError, match="another setting"):
-        enter(tmp_path, "b", {"name": "gammapo", "beta": 10, "tau": 2.0, "per_token": True})
+        enter(tmp_path, "b", {"name": "gammapo", "beta": 10, "allowance": 0.5, "per_token": True})
 
 
 def test_the_three_shipped_recipes_are_three_losses(tmp_path):
