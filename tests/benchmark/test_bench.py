@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,8 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gammapo.benchmark.bench import RESULTS, STATISTICS, TUNED, bench
+from gammapo.benchmark.bench import STATISTICS, TUNED, bench
 from gammapo.benchmark.grid import parse_grid
+from gammapo.benchmark.store import RESULTS
 from gammapo.errors import InputError, RunError
 
 
@@ -90,6 +92,49 @@ def test_an_unfinished_grid_is_reported_as_far_as_it_goes(small_grid, tmp_path):
     assert found.rows == first.rows
     with pytest.raises(RunError, match="holds none"):
         bench(whole, tmp_path / "empty", stored_only=True)
+
+
+def test_the_files_that_a_repository_keeps_are_enough_to_go_on_from(small_grid, tmp_path):
+    """Without runs/, as a clone has the folder: nothing is run again, and a smaller grid loses no row."""
+    small_grid |= {"seeds": 2, "tune": {"seeds": [77], "learning_rates": [1e-5, 0.1]}}
+    first = bench(parse_grid(small_grid), tmp_path / "out")
+    tuned = (tmp_path / "out" / TUNED).read_text()
+    shutil.rmtree(tmp_path / "out" / "runs")
+    smaller = bench(parse_grid({**small_grid, "seeds": 1}), tmp_path / "out")
+    again = bench(parse_grid(small_grid), tmp_path / "out", stored_only=True)
+    assert first.ran > 0
+    assert smaller.ran == again.ran == 0
+    assert again.rows == first.rows
+    assert (tmp_path / "out" / TUNED).read_text() == tuned
+
+
+def test_a_damaged_results_file_is_named_and_left_alone(small_grid, tmp_path):
+    results = tmp_path / RESULTS
+    results.write_text('{"run": "0123456789abcdef"}\n{"run": "01')
+    with pytest.raises(InputError, match="results.jsonl:2"):
+        bench(parse_grid(small_grid), tmp_path)
+    assert results.read_text().endswith('{"run": "01')
+
+
+def test_a_row_cannot_name_a_file_elsewhere(small_grid, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / RESULTS).write_text('{"run": "../../elsewhere"}\n')
+    bench(parse_grid({**small_grid, "seeds": 1}), tmp_path / "out")
+    assert not list(tmp_path.rglob("elsewhere*"))
+
+
+def test_a_world_is_described_once(small_grid, tmp_path, monkeypatch):
+    from gammapo.benchmark.worlds import softmax
+
+    described = []
+    original = softmax.SoftmaxWorld.describe
+    monkeypatch.setattr(
+        softmax.SoftmaxWorld, "describe", lambda self: described.append(self) or original(self)
+    )
+    (world,) = small_grid["worlds"]
+    for options in ({}, {}, {"as": world["name"], "answers": 4}):
+        bench(parse_grid({**small_grid, "seeds": 1, "worlds": [{**world, **options}]}), tmp_path / "out")
+    assert len(described) == 2
 
 
 def test_every_loss_gets_the_same_tuning_budget_and_its_best_setting_is_used(small_grid, tmp_path):

@@ -11,13 +11,13 @@ from typing import Any
 
 from gammapo import files
 from gammapo.benchmark import engines, experiment, statistics, world
-from gammapo.benchmark.grid import Grid, Spec, key_of, specs
-from gammapo.benchmark.store import Store
-from gammapo.benchmark.tuning import tune
+from gammapo.benchmark.grid import Grid, Spec, key_of, specs, world_key
+from gammapo.benchmark.store import RESULTS, Store
+from gammapo.benchmark.tuning import known_trials, tune
 from gammapo.errors import RunError
 from gammapo.report import benchmark_page
 
-RESULTS, STATISTICS, TUNED, REPORT = "results.jsonl", "statistics.json", "tuned.json", "report.html"
+STATISTICS, TUNED, REPORT = "statistics.json", "tuned.json", "report.html"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,11 +82,13 @@ def bench(
             return [store.row(spec) for spec in wanted]
         return _execute(wanted, stage, store, outcomes, watch, begun)
 
-    facts = {entry.called: world.create(entry.name, **entry.options).describe() for entry in grid.worlds}
+    facts = _facts(grid, store.folder / STATISTICS)
     tuned = None
     if grid.tune is not None:
-        tuned = tune(grid, lambda wanted: execute(wanted, "tuning"))
-        files.write_json(store.folder / TUNED, tuned)
+        done = store.folder / TUNED
+        known = known_trials(files.read_json(done)) if done.is_file() else {}
+        tuned = tune(grid, lambda wanted: execute(wanted, "tuning"), known)
+        files.write_json(done, tuned)
     wanted = specs(grid, tuned)
     rows = [row for row in execute(wanted, "grid") if row is not None]
     failures = [_failure(spec, error) for spec in wanted if (error := store.error(spec)) is not None]
@@ -104,6 +106,18 @@ def bench(
     )
     _write(result, grid, facts, command)
     return result
+
+
+def _facts(grid: Grid, earlier: Path) -> dict[str, dict[str, Any]]:
+    """What each world says of itself, which may take minutes: from the last report if of the same one."""
+    told = files.read_json(earlier).get("worlds", {}) if earlier.is_file() else {}
+    facts = {}
+    for entry in grid.worlds:
+        key = {"key": world_key(entry)}
+        known = told.get(entry.called, {})
+        same = known.get("key") == key["key"]
+        facts[entry.called] = known if same else key | world.create(entry.name, **entry.options).describe()
+    return facts
 
 
 @dataclass

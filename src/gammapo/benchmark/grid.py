@@ -272,6 +272,11 @@ def _module(kind: str, name: str) -> str:
     return target.partition(":")[0] if ":" in target else registry.resolve(kind, name).__module__
 
 
+def world_key(entry: WorldEntry) -> str:
+    """A hash of a world's options and code."""
+    return content_hash({"options": entry.options, "code": source_hash(_module("world", entry.name))})
+
+
 def key_of(spec: Mapping[str, Any]) -> str:
     """The run's name on disk. What results call world and loss plays no part in it."""
     plain = {**spec, "world": {**spec["world"], "as": ""}, "loss": {**spec["loss"], "as": ""}}

@@ -1,7 +1,13 @@
-"""Results on disk: one JSON file a run, named by a hash of what decides it. A kill loses no finished run."""
+"""Results on disk: one JSON file a run, named by a hash of what decides it. A kill loses no finished run.
+
+The results file of a grid holds the same rows with that name, `run`, in each. A folder that came with
+the results file alone, from a repository say, is as good as one with all its runs.
+"""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,17 +16,24 @@ from gammapo import files
 from gammapo.benchmark.grid import key_of
 from gammapo.errors import InputError
 
-RUNS, FAILURES = "runs", "failures"
+RUNS, FAILURES, RESULTS = "runs", "failures", "results.jsonl"
+NAME = re.compile("[0-9a-f]{16}")
 
 
 class Store:
-    """The runs of a benchmark folder."""
+    """The runs of a benchmark folder.
+
+    Raises:
+        InputError: its results file holds a line that is no row.
+    """
 
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
+        self._restore()
 
     def row(self, spec: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The stored row of a run under the names that this spec gives its world and loss, or None."""
+        """The stored row of a run under the names that this spec gives its world and loss, or None.
+        `run` is the run's name on disk."""
         path = self._path(RUNS, spec)
         if not path.is_file():
             return None
@@ -28,7 +41,7 @@ class Store:
             row = files.read_json(path)["row"]
         except (InputError, KeyError, TypeError):
             return None  # not ours, or damaged: the run is made again
-        return {**row, "world": spec["world"]["as"], "loss": spec["loss"]["as"]}
+        return {**row, "run": key_of(spec), "world": spec["world"]["as"], "loss": spec["loss"]["as"]}
 
     def save(self, spec: Mapping[str, Any], row: Mapping[str, Any]) -> None:
         files.write_json(self._path(RUNS, spec), {"spec": spec, "row": row})
@@ -41,6 +54,28 @@ class Store:
     def error(self, spec: Mapping[str, Any]) -> str | None:
         path = self._path(FAILURES, spec)
         return files.read_json(path)["error"] if path.is_file() else None
+
+    def _restore(self) -> None:
+        """Make anew the files of runs that only the results file holds."""
+        results = self.folder / RESULTS
+        if not results.is_file():
+            return
+        with files.open_text(results) as source:
+            for number, line in enumerate(source, 1):
+                try:
+                    row = json.loads(line)
+                    name = str(row.get("run"))
+                except (ValueError, AttributeError) as error:
+                    raise InputError(
+                        "not a row of results",
+                        file=results,
+                        line=number,
+                        expected="a JSON object a line",
+                        fix="move the file away; it is made anew from the runs",
+                    ) from error
+                path = self.folder / RUNS / f"{name}.json"
+                if NAME.fullmatch(name) and not path.exists():
+                    files.write_json(path, {"row": row})
 
     def _path(self, kind: str, spec: Mapping[str, Any]) -> Path:
         return self.folder / kind / f"{key_of(spec)}.json"

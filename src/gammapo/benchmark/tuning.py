@@ -8,24 +8,26 @@ A loss whose entry gives a `learning_rate` comes with its setting, from another 
 
 from __future__ import annotations
 
-import itertools
 import random
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice, product
 from typing import Any
 
-from gammapo.benchmark.grid import Grid, Spec, Tune, conditions, run_spec
+from gammapo.benchmark.fingerprint import content_hash
+from gammapo.benchmark.grid import Grid, Spec, Tune, conditions, key_of, run_spec
 from gammapo.errors import InputError, RunError
 
 Execute = Callable[[Sequence[Spec]], list[dict[str, Any] | None]]
 Setting = dict[str, Any]  # `training` and `options`
 
 
-def tune(grid: Grid, execute: Execute) -> dict[str, dict[str, Any]]:
-    """Loss → {`training`, `options`, `gold_reward`, `trials`}; `trials` lists every setting with its score.
-    Losses that come with their setting are left out.
+def tune(grid: Grid, execute: Execute, known: Mapping[str, float] | None = None) -> dict[str, dict[str, Any]]:
+    """Loss → {`training`, `options`, `gold_reward`, `trials`}; `trials` lists every setting with its score
+    and `runs`, a hash of the runs that gave it. Losses that come with their setting are left out.
 
     Args:
         execute: rows of runs in the order given, None for one that failed.
+        known: scores of earlier trials by that hash, which need not be run again.
 
     Raises:
         RunError: no setting of a loss could be trained.
@@ -37,7 +39,8 @@ def tune(grid: Grid, execute: Execute) -> dict[str, dict[str, Any]]:
         for epochs in grid.tune.epochs
     ]
     open_ones = [key for key, entry in grid.losses.items() if entry.learning_rate is None]
-    trials = _try(grid, execute, dict.fromkeys(open_ones, first))
+    known = known or {}
+    trials = _try(grid, execute, known, dict.fromkeys(open_ones, first))
     best = {key: _best(key, found) for key, found in trials.items()}
     own = {
         key: [
@@ -46,9 +49,15 @@ def tune(grid: Grid, execute: Execute) -> dict[str, dict[str, Any]]:
         ]
         for key in open_ones
     }
-    for key, found in _try(grid, execute, own).items():
+    for key, found in _try(grid, execute, known, own).items():
         trials[key] += found
     return {key: {**_best(key, found), "trials": found} for key, found in trials.items()}
+
+
+def known_trials(tuned: Mapping[str, Any]) -> dict[str, float]:
+    """The scores of an earlier `tune`, by the hash of their runs."""
+    trials = [trial for found in tuned.values() for trial in found["trials"]]
+    return {t["runs"]: t["gold_reward"] for t in trials if "runs" in t and t["gold_reward"] is not None}
 
 
 def own_options(tune: Tune, key: str, given: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -56,31 +65,34 @@ def own_options(tune: Tune, key: str, given: Mapping[str, Any]) -> list[dict[str
     knobs = tune.knobs.get(key, {})
     if not knobs:
         return []
-    every = [dict(zip(knobs, values, strict=True)) for values in itertools.product(*knobs.values())]
+    every = [dict(zip(knobs, values, strict=True)) for values in product(*knobs.values())]
     new = [options for options in every if any(given.get(name) != value for name, value in options.items())]
     random.Random(f"{tune.seeds[0]} {key}").shuffle(new)
     return new[: tune.budget]
 
 
-def _try(grid: Grid, execute: Execute, settings: Mapping[str, Sequence[Setting]]) -> dict[str, list[Setting]]:
-    """Every loss's settings with their scores, all in one batch."""
+def _try(
+    grid: Grid, execute: Execute, known: Mapping[str, float], settings: Mapping[str, Sequence[Setting]]
+) -> dict[str, list[Setting]]:
+    """Every loss's settings with their scores; those not known are run in one batch."""
     assert grid.tune is not None
     wrong = conditions(grid.noise if grid.tune.noise is None else grid.tune.noise)
-    places = list(itertools.product(grid.tune.worlds or grid.worlds, wrong, grid.tune.seeds))
-    asked = [(key, setting) for key, some in settings.items() for setting in some]
-    wanted: list[Spec] = []
-    usable = []
-    for key, setting in asked:
-        _check(grid, key, setting)
-        usable.append((key, setting))
-        wanted += [run_spec(grid, world, key, noise, seed, setting) for world, noise, seed in places]
-    rows = execute(wanted)
+    places = list(product(grid.tune.worlds or grid.worlds, wrong, grid.tune.seeds))
     scored: dict[str, list[Setting]] = {key: [] for key in settings}
-    for index, (key, setting) in enumerate(usable):
-        own = rows[index * len(places) : (index + 1) * len(places)]
-        golds = [row["gold_reward"] for row in own if row is not None]
-        score = sum(golds) / len(golds) if len(golds) == len(places) else None
-        scored[key].append({**setting, "gold_reward": score})
+    open_ones: list[tuple[Setting, list[Spec]]] = []
+    for key, some in settings.items():
+        for setting in some:
+            _check(grid, key, setting)
+            runs = [run_spec(grid, world, key, noise, seed, setting) for world, noise, seed in places]
+            name = content_hash({"runs": [key_of(spec) for spec in runs]})
+            trial = {**setting, "gold_reward": known.get(name), "runs": name}
+            scored[key].append(trial)
+            if name not in known:
+                open_ones.append((trial, runs))
+    rows = iter(execute([spec for _, runs in open_ones for spec in runs]))
+    for trial, runs in open_ones:
+        golds = [row["gold_reward"] for row in islice(rows, len(runs)) if row is not None]
+        trial["gold_reward"] = sum(golds) / len(golds) if len(golds) == len(runs) else None
     return scored
 
 
