@@ -7,7 +7,8 @@
 
 Each side trains the embedded SmolLM2-135M in a process of its own (an honest peak of memory) through its own
 trainer, and the two take turns step by step, so that whatever else the machine does meets both. The first
-step is not timed: it shows that losses and gradients agree. TRL tokenises; gammapo reads the same ids.
+step, the longest, is not timed: it shows that losses and gradients agree, and the memory of both has grown to
+its size when the clock starts. TRL tokenises; gammapo reads the same ids.
 
 A side that needs more than --limit-gb is ended by its own limit rather than by the machine's; the case is
 then noted as failed, the others run, and the exit code is 1.
@@ -27,7 +28,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 from pair_training_parts import work
-from pair_training_parts.texts import LONGEST, drawn_texts, grouped, read_texts, shortest_step_first
+from pair_training_parts.texts import LONGEST, drawn_texts, grouped, read_texts, longest_step_first
 from pair_training_parts.turns import EndedEarlyError, Side
 
 PAIRS_PER_STEP = 4
@@ -168,7 +169,7 @@ def run(case: Case, model: Path, options: argparse.Namespace) -> dict:
     )
     if case.grouped:
         rows = grouped(rows, PAIRS_PER_STEP, steps, seed=options.seed)
-    rows = shortest_step_first(rows, PAIRS_PER_STEP)
+    rows = longest_step_first(rows, PAIRS_PER_STEP)
     setup = {**asdict(case), "model": str(model), "rows": rows, "threads": options.threads}
     setup |= {"pairs_per_step": PAIRS_PER_STEP, "limit_gb": options.limit_gb}
     with (

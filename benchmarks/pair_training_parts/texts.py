@@ -69,8 +69,8 @@ def grouped(rows: list[Row], batch: int, steps: int, *, seed: int) -> list[Row]:
     return [rows[i] for start in starts for i in order[start : start + batch]]
 
 
-def shortest_step_first(rows: list[Row], size: int) -> list[Row]:
-    """The step with the least text moved to the front: it is the one that is not timed."""
+def longest_step_first(rows: list[Row], size: int) -> list[Row]:
+    """The step with the most text moved to the front: it is the one that is not timed."""
     steps = [rows[i : i + size] for i in range(0, len(rows), size)]
-    steps.insert(0, steps.pop(min(range(len(steps)), key=lambda i: sum(len(str(r)) for r in steps[i]))))
+    steps.insert(0, steps.pop(max(range(len(steps)), key=lambda i: sum(len(str(r)) for r in steps[i]))))
     return [row for step in steps for row in step]

@@ -52,10 +52,10 @@ def test_parity_is_zero_for_equal_gradients_and_sees_a_turned_one():
     assert found == {"loss": 0.5, "gradient": pytest.approx(2 / 5)}
 
 
-def test_the_shortest_step_is_the_untimed_one():
-    rows = [{"prompt": "p" * n, "chosen": "c", "rejected": "r"} for n in (9, 9, 2, 2, 5, 5)]
-    moved = texts.shortest_step_first(rows, 2)
-    assert [len(r["prompt"]) for r in moved] == [2, 2, 9, 9, 5, 5]
+def test_the_longest_step_is_the_untimed_one():
+    rows = [{"prompt": "p" * n, "chosen": "c", "rejected": "r"} for n in (2, 2, 9, 9, 5, 5)]
+    moved = texts.longest_step_first(rows, 2)
+    assert [len(r["prompt"]) for r in moved] == [9, 9, 2, 2, 5, 5]
 
 
 def test_grouped_batches_hold_like_lengths():

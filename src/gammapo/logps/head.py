@@ -122,7 +122,10 @@ class _TokenLogps(torch.autograd.Function):
                 else:
                     d_hidden += d_logits @ weight[low:high].to(ctx.dtype)
             if d_weight is not None:
-                d_weight[low:high] = d_logits.t() @ inner
+                if d_weight.dtype == ctx.dtype:
+                    torch.mm(d_logits.t(), inner, out=d_weight[low:high])
+                else:
+                    d_weight[low:high] = d_logits.t() @ inner
         d_hidden = None if d_hidden is None else d_hidden.to(hidden.dtype)
         return d_hidden, d_weight, d_bias, None, None, None
 
