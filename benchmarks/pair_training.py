@@ -28,7 +28,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 from pair_training_parts import work
-from pair_training_parts.texts import LONGEST, drawn_texts, grouped, read_texts, longest_step_first
+from pair_training_parts.texts import LONGEST, drawn_texts, grouped, longest_step_first, read_texts
 from pair_training_parts.turns import EndedEarlyError, Side
 
 PAIRS_PER_STEP = 4
