@@ -108,6 +108,12 @@ def bench(
     return result
 
 
+def planned(grid: Grid, folder: str | Path) -> list[Spec]:
+    """The grid's runs, by the settings that its tuning found if the folder holds any."""
+    done = Path(folder) / TUNED
+    return specs(grid, files.read_json(done) if grid.tune is not None and done.is_file() else None)
+
+
 def _facts(grid: Grid, earlier: Path) -> dict[str, dict[str, Any]]:
     """What each world says of itself, which may take minutes: from the last report if of the same one."""
     told = files.read_json(earlier).get("worlds", {}) if earlier.is_file() else {}

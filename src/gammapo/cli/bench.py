@@ -24,25 +24,37 @@ def command(
     stored: bool = typer.Option(
         False, "--stored", help="Report the runs that the folder holds, whatever is missing, and run nothing."
     ),
+    remake: int | None = typer.Option(
+        None,
+        "--remake",
+        min=1,
+        metavar="N",
+        help="Run N of the stored runs again, drawn by --seed, and tell whether they come out alike. "
+        "Writes nothing; exit code 1 if one does not.",
+    ),
+    seed: int = typer.Option(0, help="Which stored runs --remake draws."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Count the runs, and run nothing."),
     format: Format = typer.Option(Format.table, help="How to print the results."),
 ) -> None:
     """Run every loss under every noise, seed by seed; a killed grid goes on where it stood."""
-    from gammapo.benchmark.bench import bench
-    from gammapo.benchmark.grid import load_grid, specs
+    from gammapo.benchmark.bench import bench, planned
+    from gammapo.benchmark.grid import load_grid
     from gammapo.benchmark.store import Store
     from gammapo.cli.console import print_json, print_table, stderr
 
     asked = load_grid(grid)
     folder = output or Path("bench") / grid.stem
     if dry_run:
-        wanted = specs(asked)
+        wanted = planned(asked, folder)
         present = sum(Store(folder).row(spec) is not None for spec in wanted)
         counts = {"runs": len(wanted), "stored": present, "tuned_first": asked.tune is not None}
         if format is Format.json:
             print_json(counts)
         else:
             print_table(["", ""], [[name.replace("_", " "), value] for name, value in counts.items()])
+        return
+    if remake is not None:
+        _remake(asked, folder, remake, format, seed=seed, workers=workers, engine=engine, gpus=gpus)
         return
     result = bench(
         asked,
@@ -66,6 +78,42 @@ def command(
         print_table(head, [_cells(cell) for cell in result.cells])
     if result.failures:
         raise typer.Exit(1)
+
+
+def _remake(grid, folder: Path, count: int, format: Format, **settings) -> None:
+    from dataclasses import asdict
+
+    from gammapo.benchmark.remake import remake
+    from gammapo.cli.console import print_json, print_table, stderr
+
+    found = remake(
+        grid,
+        folder,
+        count,
+        **settings,
+        watch=lambda one: stderr.print(f"{one.world}, {one.loss}: made again", soft_wrap=True),
+    )
+    if format is Format.json:
+        print_json([asdict(one) for one in found])
+    else:
+        head = ["world", "noise", "rate", "loss", "seed", "stored", "now", "alike"]
+        print_table(head, [_compared(one) for one in found])
+    for one in found:
+        if one.error is not None:
+            stderr.print(f"failed: {one.error}", soft_wrap=True)
+    if not all(one.alike for one in found):
+        stderr.print(
+            "not all are alike: other library versions, threads or another processor round otherwise; "
+            "where these are the same, it is a fault",
+            soft_wrap=True,
+        )
+        raise typer.Exit(1)
+
+
+def _compared(one) -> list[str]:
+    now = "failed" if one.now is None else f"{one.now:.6f}"
+    where = [one.world, one.noise, f"{one.rate:g}", one.loss, str(one.seed)]
+    return [*where, f"{one.stored:.6f}", now, "yes" if one.alike else "no"]
 
 
 def _line(at) -> str:
