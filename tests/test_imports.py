@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "gammapo"
-FOUNDATION = {"errors", "types", "registry", "files", "options", "endpoint", "health"}
+FOUNDATION = {"errors", "types", "registry", "files", "memory", "options", "endpoint", "health"}
 STAGES = {"data", "noise", "logps", "margins", "losses", "models", "training", "generation", "judging"}
 STAGES |= {"evaluation", "audit"}
 MAY_IMPORT = {
@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "options": {"errors", "registry"},
     "endpoint": {"errors"},
     "health": set(),
+    "memory": set(),
     "models": FOUNDATION,
     "data": FOUNDATION,
     "noise": FOUNDATION,

@@ -184,8 +184,8 @@ def token_ids(row: dict[str, Any]) -> tuple[list[int], list[int], list[int]]:
 
 def run_gammapo(setup: dict[str, Any]) -> None:
     from gammapo import logps, losses
+    from gammapo.memory import reuse_freed_memory
     from gammapo.training.batches import StepDataset, StepPlan
-    from gammapo.training.memory import reuse_freed_memory
     from gammapo.training.trainer import PairTrainer
     from gammapo.types import TokenizedPair
 

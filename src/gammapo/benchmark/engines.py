@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gammapo.errors import InputError, MissingExtraError, nearest
+from gammapo.memory import reuse_freed_memory
 
 Spec = Mapping[str, Any]
 Work = Callable[[Spec], dict[str, Any]]
@@ -49,6 +50,7 @@ def outcomes(
 
 
 def _attempt(work: Work, spec: Spec) -> Outcome:
+    reuse_freed_memory()  # a run makes and frees the same tensors step after step
     try:
         return Outcome(spec=spec, row=work(spec))
     except Exception as error:  # one run's failure must not end the others

@@ -213,7 +213,7 @@ def _decide_precision(recipe: Recipe) -> Precision:
 def _settle_memory() -> None:
     import torch
 
-    from gammapo.training.memory import reuse_freed_memory
+    from gammapo.memory import reuse_freed_memory
 
     if not torch.cuda.is_available():
         reuse_freed_memory()

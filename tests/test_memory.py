@@ -6,7 +6,7 @@ import pytest
 COUNT = """
 import resource, sys
 if sys.argv[1] == "ours":
-    from gammapo.training.memory import reuse_freed_memory
+    from gammapo.memory import reuse_freed_memory
     assert reuse_freed_memory()
 import torch
 torch.ones(1 << 24).sum()  # 64 MB: what comes once is not counted
