@@ -26,7 +26,8 @@ GRIDS = [
     if (RESULTS / name / "results.jsonl").is_file()
 ]
 COMPARED = ("robust", "kinds", "rivals")  # also with the strongest rival of each condition
-REAL = ("smollm2", "smollm2_short")  # few seeds of many prompts: intervals are over prompts
+REAL = "smollm2"
+ONE_SEED = "smollm2_short"  # intervals are over prompts
 OURS = "gammapo"
 COLOURS = {
     "gammapo": "#0b6e8f",
@@ -148,6 +149,71 @@ def by_prompt(name: str) -> str:
     return "\n".join(lines)
 
 
+def by_seed(name: str) -> str:
+    """Conditions and seeds by losses, then the mean of each condition with gammapo's lead over the seeds that
+    both have."""
+    found = dict(sorted(table(name).items()))
+    bases = {row["seed"]: row["base_gold"] for row in rows_of(name)}
+    losses = ranked(found)
+    lines = ["| condition | base | " + " | ".join(f"`{loss}`" for loss in losses) + " |"]
+    lines.append("|---|---:|" + "---:|" * len(losses))
+    for condition, row in found.items():
+        for seed in sorted({seed for golds in row.values() for seed in golds}):
+            here = {loss: golds[seed] for loss, golds in row.items() if seed in golds}
+            texts = [f"{here[loss]:.3f}" if loss in here else "–" for loss in losses]
+            lines.append(f"| {condition}, seed {seed} | {bases[seed]:.3f} | " + " | ".join(texts) + " |")
+        texts = [lead(row, loss) if loss in row else "–" for loss in losses]
+        lines.append(f"| **{condition}, gammapo minus this loss** | | " + " | ".join(texts) + " |")
+    return "\n".join(lines)
+
+
+def ranked(found: Table) -> list[str]:
+    """Losses, the highest first by the mean of their conditions' means."""
+    means: dict[str, list[float]] = defaultdict(list)
+    for row in found.values():
+        for loss, golds in row.items():
+            means[loss].append(interval(golds)[0])
+    return sorted(means, key=lambda loss: (-len(means[loss]), -sum(means[loss]) / len(means[loss])))
+
+
+def lead(row: dict[str, Golds], loss: str) -> str:
+    ours, theirs = row.get(OURS, {}), row[loss]
+    shared = sorted(set(ours) & set(theirs))
+    if loss == OURS or len(shared) < 2:
+        return ""
+    gap = paired_difference([ours[s] for s in shared], [theirs[s] for s in shared], seed=0)
+    return (
+        f"{gap.estimate:+.3f} ({gap.low:+.3f} to {gap.high:+.3f}; {len(shared)} seeds, p {gap.p_value:.2g})"
+    )
+
+
+def strip(name: str) -> alt.HConcatChart:
+    """A panel a condition: each run's gold less its base's, and the mean of a loss."""
+    bases = {row["seed"]: row["base_gold"] for row in rows_of(name)}
+    panels = []
+    for condition, losses in sorted(table(name).items()):
+        points = [
+            {"loss": loss, "x": gold - bases[seed], "ours": loss == OURS}
+            for loss, golds in losses.items()
+            for seed, gold in golds.items()
+        ]
+        chart = alt.Chart(alt.Data(values=points), title=condition, width=230, height=alt.Step(24))
+        side = alt.Y("loss:N", title=None, sort=list(COLOURS))
+        shades = alt.Scale(domain=[True, False], range=["#0b6e8f", "#8a8a8a"])
+        colour = alt.Color("ours:N", scale=shades, legend=None)
+        scale = alt.Scale(domain=[-0.25, 0.25])
+        x = alt.X("x:Q", title="gold over the base", scale=scale, axis=alt.Axis(grid=False, tickCount=5))
+        zero = alt.Chart(alt.Data(values=[{"x": 0}])).mark_rule(strokeDash=[4, 4], color="#999999")
+        panels.append(
+            alt.layer(
+                zero.encode(x="x:Q"),
+                chart.mark_point(size=40).encode(x=x, y=side, color=colour),
+                chart.mark_tick(thickness=3, size=16).encode(x=alt.X("mean(x):Q"), y=side, color=colour),
+            )
+        )
+    return alt.hconcat(*panels)
+
+
 def curves(name: str) -> alt.HConcatChart:
     rows, golds = rows_of(name), base(name)
     panels = []
@@ -253,7 +319,7 @@ def tables() -> dict[str, str]:
     found = {name: matrix(table(name), "loss") for name in GRIDS}
     found |= {f"{name}-differences": differences(table(name)) for name in GRIDS if name in COMPARED}
     found |= {f"{name}-tuned": tuned(name) for name in GRIDS if (RESULTS / name / "tuned.json").is_file()}
-    return found | {name: by_prompt(name) for name in REAL}
+    return found | {REAL: by_seed(REAL), ONE_SEED: by_prompt(ONE_SEED)}
 
 
 def main() -> None:
@@ -261,6 +327,7 @@ def main() -> None:
     write("robustness-rates.svg", rates("robust"))
     for name in GRIDS[1:]:
         write(f"robustness-{name}.svg", dots(table(name), "gold reward"))
+    write("robustness-smollm2.svg", strip(REAL))
     files.write_text(PAGE, fill(PAGE.read_text(encoding="utf-8"), tables()))
 
 
