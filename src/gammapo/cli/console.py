@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
@@ -19,6 +20,7 @@ class Format(StrEnum):
     json = "json"
 
 
+UNBOUNDED = 10_000  # characters
 stderr = Console(stderr=True, highlight=False)
 
 
@@ -34,7 +36,10 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: st
         table.add_column(column, justify="right" if numeric else "left")
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = UNBOUNDED  # a file or a pipe gets whole rows, as long as they are
+    console.print(table)
 
 
 @contextmanager
