@@ -19,10 +19,10 @@ import torch
 from torch import Tensor, nn
 
 from gammapo.logps import attention, blocked
-from gammapo.logps.attention import PairSegments
 from gammapo.logps.head import HeadOptions, token_logps
 from gammapo.logps.lean import lean_layers
 from gammapo.logps.packing import Segment
+from gammapo.logps.segments import PairSegments
 
 WIDTH, INNER, HEADS, KEY_HEADS, SIZE, VOCABULARY = 576, 1536, 9, 3, 64, 49152
 SEGMENTS = tuple(Segment(prompt=p, chosen=c, rejected=r) for p, c, r in ((150, 175, 140), (90, 120, 260)))

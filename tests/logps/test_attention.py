@@ -6,8 +6,8 @@ import pytest
 import torch
 from logps_families import MAKERS, make_model
 
-from gammapo.logps.attention import PairSegments
 from gammapo.logps.packing import Segment
+from gammapo.logps.segments import PairSegments
 from gammapo.logps.support import prepare
 
 

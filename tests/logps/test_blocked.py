@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from gammapo.logps import blocked
-from gammapo.logps.attention import PairSegments, pair_attention, split_attention
+from gammapo.logps.attention import pair_attention, split_attention
 from gammapo.logps.packing import Segment
+from gammapo.logps.segments import PairSegments
 
 SEGMENTS = (
     Segment(prompt=7, chosen=4, rejected=9),

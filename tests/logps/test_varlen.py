@@ -3,8 +3,9 @@
 import torch
 import torch.nn.functional as F
 
-from gammapo.logps.attention import PairSegments, split_attention
+from gammapo.logps.attention import split_attention
 from gammapo.logps.packing import Segment
+from gammapo.logps.segments import PairSegments
 from gammapo.logps.varlen import boundaries, flash_pair_attention
 
 SEGMENTS = PairSegments(

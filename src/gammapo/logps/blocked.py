@@ -11,14 +11,13 @@ kernel (`benchmarks/kernels.py`).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-if TYPE_CHECKING:
-    from gammapo.logps.attention import PairSegments
+from gammapo.logps.segments import PairSegments
 
 BLOCK = 64  # queries of a head at a time
 

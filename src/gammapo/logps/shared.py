@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gammapo.logps.attention import ARGUMENT, PairSegments
+from gammapo.logps.attention import ARGUMENT
 from gammapo.logps.head import HeadOptions, token_logps
 from gammapo.logps.lean import lean_layers
 from gammapo.logps.packing import answer_sums, pack
+from gammapo.logps.segments import PairSegments
 from gammapo.logps.unwrap import causal_lm
 from gammapo.types import TokenizedPair
 

@@ -11,13 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from gammapo.logps.attention import PairSegments
+from gammapo.logps.segments import PairSegments
 
 
 @lru_cache(maxsize=1)
