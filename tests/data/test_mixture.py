@@ -88,3 +88,10 @@ def test_not_yaml(folder):
     (folder / "mix.yaml").write_text("sources: [")
     with pytest.raises(InputError, match="not valid YAML"):
         load_pairs(folder / "mix.yaml")
+
+
+def test_a_mixture_is_no_source_of_another_or_of_itself(folder):
+    with pytest.raises(InputError, match=r"mix.yaml: sources\[1\].path: .*mix.yaml is itself a mixture"):
+        mix(folder, sources=[{"path": "a.jsonl"}, {"path": "mix.yaml"}])
+    with pytest.raises(InputError, match=r"sources\[0\].path: .* is itself a mixture"):
+        mix_pairs([Source(path=str(folder / "mix.yaml"))])

@@ -35,7 +35,7 @@ def describe_command(
     from gammapo.cli.console import print_json
     from gammapo.data import iter_pairs, load_pairs
     from gammapo.data.describe import describe, preview
-    from gammapo.data.load import is_mixture
+    from gammapo.data.mixture import is_mixture
 
     found = describe(source, split=split, limit=limit)
     shown = None

@@ -3,8 +3,9 @@
 from gammapo.data.chat import ChatFormat, chat_format, encode_prompt
 from gammapo.data.faults import REASONS
 from gammapo.data.ids import fingerprint, pair_id
-from gammapo.data.load import Drop, LoadedPairs, LoadReport, iter_pairs, load_pairs
+from gammapo.data.load import Drop, LoadedPairs, LoadReport, iter_pairs
 from gammapo.data.mixture import Source, load_mixture, mix_pairs
+from gammapo.data.pairs import load_pairs
 from gammapo.data.shapes import MARKER
 from gammapo.data.tokenize import TokenizedPairs, TruncationReport, encode_pair, tokenize_pairs
 from gammapo.data.write import as_row, write_pairs

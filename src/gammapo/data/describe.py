@@ -12,7 +12,9 @@ import numpy as np
 
 from gammapo.data.chat import added_bos
 from gammapo.data.ids import pair_id
-from gammapo.data.load import LoadReport, is_mixture, iter_pairs, load_pairs
+from gammapo.data.load import LoadReport, iter_pairs
+from gammapo.data.mixture import is_mixture
+from gammapo.data.pairs import load_pairs
 from gammapo.data.tokenize import encode_pair
 from gammapo.errors import InputError
 from gammapo.types import PreferencePair

@@ -1,4 +1,4 @@
-"""Pairs from any source: streamed, checked row by row, nothing dropped unsaid."""
+"""Pairs from one source: streamed, checked row by row, nothing dropped unsaid."""
 
 from __future__ import annotations
 
@@ -73,14 +73,13 @@ class LoadedPairs:
     report: LoadReport
 
 
-def load_pairs(
+def load_source(
     path: str | Path, *, split: str | None = None, limit: int | None = None, on_bad: OnBad = "raise"
 ) -> LoadedPairs:
     """Read preference pairs from a file, a `datasets` folder or a hub id; the shape is told by the columns.
 
     Args:
-        path: JSONL or JSON (gzip-compressed or not), Parquet, a folder, a hub id "owner/name", or a YAML
-            file that mixes several of them (see `mixture`).
+        path: JSONL or JSON (gzip-compressed or not), Parquet, a folder, or a hub id "owner/name".
         split: which split of a folder or hub id; needed where there are several.
         limit: stop after this many good pairs.
         on_bad: "raise" at the first unusable row, or "drop" such rows and list them in the report.
@@ -88,12 +87,6 @@ def load_pairs(
     Raises:
         InputError: naming file, line and field; also if no pair is left, or two shapes are mixed.
     """
-    if is_mixture(path):
-        from gammapo.data.mixture import load_mixture
-
-        mixed = load_mixture(path, on_bad=on_bad)
-        mixed.report.pairs = min(mixed.report.pairs, limit or mixed.report.pairs)
-        return mixed if limit is None else replace(mixed, pairs=mixed.pairs[:limit])
     report = LoadReport(source=str(path), split=split)
     pairs = list(iter_pairs(path, split=split, limit=limit, on_bad=on_bad, report=report))
     if not pairs:
@@ -139,11 +132,6 @@ def iter_pairs(
         if report.pairs == limit:
             break
     report.fingerprint = digest.hexdigest()
-
-
-def is_mixture(path: str | Path) -> bool:
-    """Whether `path` is a YAML file that names several sources."""
-    return Path(path).suffix.lower() in (".yaml", ".yml") and Path(path).is_file()
 
 
 def _pair(row: object, line: int, report: LoadReport) -> PreferencePair:

@@ -9,7 +9,7 @@ seed: 0
 ```
 Weights are shares of the result. No pair is repeated: without `pairs` the mixture is as large as the shares
 allow. Without weights every pair of every source is taken. Which pairs are taken depends on their ids and
-the seed, so a smaller mixture is part of a larger one.
+the seed, so a smaller mixture is part of a larger one. A source is no mixture itself.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 
 from gammapo import files
 from gammapo.data.ids import RepeatNumbers, fingerprint
-from gammapo.data.load import LoadedPairs, LoadReport, OnBad, load_pairs
+from gammapo.data.load import LoadedPairs, LoadReport, OnBad, load_source
 from gammapo.data.sources import HUB_ID
 from gammapo.errors import InputError, nearest
 from gammapo.types import PreferencePair
@@ -47,7 +47,9 @@ def mix_pairs(
         InputError: a source cannot be used, weights are missing, or `pairs` asks for more than there are.
     """
     shares = _shares(sources)
-    loaded = [load_pairs(one.path, split=one.split, on_bad=on_bad) for one in sources]
+    for index, one in enumerate(sources):
+        _refuse_mixture(one.path, field=f"sources[{index}].path")
+    loaded = [load_source(one.path, split=one.split, on_bad=on_bad) for one in sources]
     counts = [len(one.pairs) for one in loaded]
     wanted = _wanted(counts, shares, pairs)
     chosen: list[tuple[float, PreferencePair]] = []
@@ -58,6 +60,11 @@ def mix_pairs(
     repeats = RepeatNumbers()
     mixed = [replace(pair, id=repeats.unique(pair.id)) for _, pair in chosen]
     return LoadedPairs(pairs=mixed, report=_report(sources, [one.report for one in loaded], mixed))
+
+
+def is_mixture(path: str | Path) -> bool:
+    """Whether `path` is a YAML file that names several sources."""
+    return Path(path).suffix.lower() in (".yaml", ".yml") and Path(path).is_file()
 
 
 def load_mixture(path: str | Path, *, on_bad: OnBad = "raise") -> LoadedPairs:
@@ -98,7 +105,20 @@ def _source(value: Any, file: Path, field: str) -> Source:
             expected="a path inside it, or a hub id",
             fix="move the file there, or mix from Python with data.mix_pairs",
         )
+    _refuse_mixture(inside, file=file, field=f"{field}.path")
     return Source(**{**value, "path": str(file.parent / given)})
+
+
+def _refuse_mixture(path: str | Path, *, field: str, file: Path | None = None) -> None:
+    """A mixture of mixtures would hide the shares, and one could hold itself."""
+    if is_mixture(path):
+        raise InputError(
+            f"{path} is itself a mixture",
+            file=file,
+            field=field,
+            expected="a file of pairs, a folder or a hub id",
+            fix="name that mixture's own sources here",
+        )
 
 
 def _known(value: dict, names: list[str], file: Path, prefix: str) -> None:
