@@ -12,7 +12,7 @@ from gammapo.data.mixture import is_mixture, load_mixture
 def load_pairs(
     path: str | Path, *, split: str | None = None, limit: int | None = None, on_bad: OnBad = "raise"
 ) -> LoadedPairs:
-    """Read preference pairs from a file, a `datasets` folder, a hub id or a mixture of these; the columns tell
+    """Read preference pairs from a file, a `datasets` folder, a hub id or a mixture; the columns tell
     the shape.
 
     Args:
