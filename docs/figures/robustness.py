@@ -162,8 +162,9 @@ def by_seed(name: str) -> str:
             here = {loss: golds[seed] for loss, golds in row.items() if seed in golds}
             texts = [f"{here[loss]:.3f}" if loss in here else "–" for loss in losses]
             lines.append(f"| {condition}, seed {seed} | {bases[seed]:.3f} | " + " | ".join(texts) + " |")
-        texts = [lead(row, loss) if loss in row else "–" for loss in losses]
-        lines.append(f"| **{condition}, gammapo minus this loss** | | " + " | ".join(texts) + " |")
+        leads = [lead(row, loss) if loss in row else "" for loss in losses]
+        if any(leads):
+            lines.append(f"| **{condition}, `{OURS}` less this loss** | | " + " | ".join(leads) + " |")
     return "\n".join(lines)
 
 
