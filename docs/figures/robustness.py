@@ -150,8 +150,7 @@ def by_prompt(name: str) -> str:
 
 
 def by_seed(name: str) -> str:
-    """Conditions and seeds by losses, then the mean of each condition with gammapo's lead over the seeds that
-    both have."""
+    """Conditions and seeds by losses; under each condition gammapo's mean lead over shared seeds."""
     found = dict(sorted(table(name).items()))
     bases = {row["seed"]: row["base_gold"] for row in rows_of(name)}
     losses = ranked(found)

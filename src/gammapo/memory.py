@@ -12,7 +12,7 @@ import os
 import sys
 
 MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # glibc's names for mallopt
-BLOCK, ALL = 1 << 30, -1  # bytes: a larger block is still the system's; of the rest never hand any back
+BLOCK, NEVER = 1 << 30, -1  # bytes: a larger block is still the system's; the rest is never handed back
 
 
 def reuse_freed_memory() -> bool:
@@ -28,4 +28,4 @@ def reuse_freed_memory() -> bool:
         mallopt = ctypes.CDLL("libc.so.6").mallopt
     except (OSError, AttributeError):  # another C library
         return False
-    return bool(mallopt(MMAP_THRESHOLD, BLOCK)) and bool(mallopt(TRIM_THRESHOLD, ALL))
+    return bool(mallopt(MMAP_THRESHOLD, BLOCK)) and bool(mallopt(TRIM_THRESHOLD, NEVER))

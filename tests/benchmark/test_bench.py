@@ -12,6 +12,7 @@ import yaml
 
 from gammapo.benchmark.bench import STATISTICS, TUNED, bench
 from gammapo.benchmark.grid import parse_grid
+from gammapo.benchmark.remake import remake
 from gammapo.benchmark.store import RESULTS
 from gammapo.errors import InputError, RunError
 
@@ -100,6 +101,8 @@ def test_the_files_that_a_repository_keeps_are_enough_to_go_on_from(small_grid, 
     first = bench(parse_grid(small_grid), tmp_path / "out")
     tuned = (tmp_path / "out" / TUNED).read_text()
     shutil.rmtree(tmp_path / "out" / "runs")
+    assert all(one.alike for one in remake(parse_grid(small_grid), tmp_path / "out", 2))
+    assert not (tmp_path / "out" / "runs").exists(), "making runs again writes nothing"
     smaller = bench(parse_grid({**small_grid, "seeds": 1}), tmp_path / "out")
     again = bench(parse_grid(small_grid), tmp_path / "out", stored_only=True)
     assert first.ran > 0

@@ -72,6 +72,7 @@ def bench(
         InputError: the grid cannot be run as it stands. RunError: not a single run came through.
     """
     store, begun = Store(folder), _Begun()
+    store.keep_listed()
 
     def outcomes(missing: Sequence[Spec]) -> Iterator[engines.Outcome]:
         work = partial(experiment.run, device="cuda" if gpus else "cpu")

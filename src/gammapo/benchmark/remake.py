@@ -16,7 +16,7 @@ from gammapo.benchmark.store import Store
 from gammapo.errors import InputError
 
 # of a row: how long it took, which no second run repeats, and what the grid calls its world and loss
-NAMES = ("seconds", "world", "loss")
+IGNORED = ("seconds", "world", "loss")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +78,7 @@ def remake(
 
 def _compared(stored: dict[str, Any], outcome: engines.Outcome) -> Remade:
     now = outcome.row
-    alike = now is not None and all(now[name] == stored.get(name) for name in now if name not in NAMES)
+    alike = now is not None and all(now[name] == stored.get(name) for name in now if name not in IGNORED)
     return Remade(
         **{name: stored[name] for name in ("world", "loss", "noise", "rate", "seed")},
         stored=stored["gold_reward"],

@@ -29,18 +29,19 @@ class Store:
 
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
-        self._restore()
+        self._listed = _listed(self.folder / RESULTS)
 
     def row(self, spec: Mapping[str, Any]) -> dict[str, Any] | None:
         """The stored row of a run under the names that this spec gives its world and loss, or None.
         `run` is the run's name on disk."""
-        path = self._path(RUNS, spec)
-        if not path.is_file():
+        path, row = self._path(RUNS, spec), self._listed.get(key_of(spec))
+        if path.is_file():
+            try:
+                row = files.read_json(path)["row"]
+            except (InputError, KeyError, TypeError):
+                row = None  # not ours, or damaged: the run is made again
+        if row is None:
             return None
-        try:
-            row = files.read_json(path)["row"]
-        except (InputError, KeyError, TypeError):
-            return None  # not ours, or damaged: the run is made again
         return {**row, "run": key_of(spec), "world": spec["world"]["as"], "loss": spec["loss"]["as"]}
 
     def save(self, spec: Mapping[str, Any], row: Mapping[str, Any]) -> None:
@@ -55,27 +56,35 @@ class Store:
         path = self._path(FAILURES, spec)
         return files.read_json(path)["error"] if path.is_file() else None
 
-    def _restore(self) -> None:
-        """Make anew the files of runs that only the results file holds."""
-        results = self.folder / RESULTS
-        if not results.is_file():
-            return
-        with files.open_text(results) as source:
-            for number, line in enumerate(source, 1):
-                try:
-                    row = json.loads(line)
-                    name = str(row.get("run"))
-                except (ValueError, AttributeError) as error:
-                    raise InputError(
-                        "not a row of results",
-                        file=results,
-                        line=number,
-                        expected="a JSON object a line",
-                        fix="move the file away; it is made anew from the runs",
-                    ) from error
-                path = self.folder / RUNS / f"{name}.json"
-                if NAME.fullmatch(name) and not path.exists():
-                    files.write_json(path, {"row": row})
+    def keep_listed(self) -> None:
+        """Give every run that only the results file holds a file of its own, before that is written anew."""
+        for name, row in self._listed.items():
+            path = self.folder / RUNS / f"{name}.json"
+            if not path.exists():
+                files.write_json(path, {"row": row})
 
     def _path(self, kind: str, spec: Mapping[str, Any]) -> Path:
         return self.folder / kind / f"{key_of(spec)}.json"
+
+
+def _listed(results: Path) -> dict[str, dict[str, Any]]:
+    """Name of a run → its row, of a results file; rows without a name are of an older form and left out."""
+    found: dict[str, dict[str, Any]] = {}
+    if not results.is_file():
+        return found
+    with files.open_text(results) as source:
+        for number, line in enumerate(source, 1):
+            try:
+                row = json.loads(line)
+                name = str(row.get("run"))
+            except (ValueError, AttributeError) as error:
+                raise InputError(
+                    "not a row of results",
+                    file=results,
+                    line=number,
+                    expected="a JSON object a line",
+                    fix="move the file away; it is made anew from the runs",
+                ) from error
+            if NAME.fullmatch(name):
+                found[name] = row
+    return found
