@@ -12,6 +12,19 @@ def double(spec):
     return {"twice": 2 * spec["number"]}
 
 
+def how_it_runs(spec):
+    import os
+
+    from transformers.utils import logging
+
+    return {"bars": logging.is_progress_bar_enabled(), "threads": os.environ["OMP_NUM_THREADS"]}
+
+
+def test_a_local_run_has_one_thread_and_draws_no_bars():
+    (one,) = outcomes([{}], how_it_runs, workers=1)
+    assert one.row == {"bars": False, "threads": "1"}
+
+
 def test_an_unknown_engine_is_refused():
     with pytest.raises(InputError, match="local"):
         outcomes([], double, workers=1, engine="locall")

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gammapo import files
+from gammapo import files, models
 from gammapo.benchmark import engines, experiment, statistics, world
 from gammapo.benchmark.grid import Grid, Spec, key_of, specs, world_key
 from gammapo.benchmark.store import RESULTS, Store
@@ -83,7 +83,8 @@ def bench(
             return [store.row(spec) for spec in wanted]
         return _execute(wanted, stage, store, outcomes, watch, begun)
 
-    facts = _facts(grid, store.folder / STATISTICS)
+    with models.quiet():
+        facts = _facts(grid, store.folder / STATISTICS)
     tuned = None
     if grid.tune is not None:
         done = store.folder / TUNED

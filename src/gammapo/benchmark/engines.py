@@ -95,8 +95,10 @@ def _pool(workers: int) -> ProcessPoolExecutor:
 
 
 def _begin(parent: int) -> None:
-    """One thread a run, and an end with the parent: a killed grid must leave no worker behind."""
+    """One thread a run, no bars between the lines of progress, and an end with the parent: a killed grid must
+    leave no worker behind."""
     os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # transformers reads it too
 
     def watch() -> None:
         while os.getppid() == parent:
