@@ -36,7 +36,11 @@ PAIRS_PER_STEP = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One comparison. `micro_batch` pairs are in memory at a time; an optimiser step is always 4 pairs."""
+    """One comparison. `micro_batch` pairs are in memory at a time; an optimiser step is always 4 pairs.
+
+    With `tokens_per_batch` gammapo cuts the step by its own budget, as `gammapo train` does, and TRL by
+    `micro_batch`: the step's result is the same however it is cut.
+    """
 
     name: str
     rival: str  # TRL's trainer
@@ -45,6 +49,7 @@ class Case:
     checkpointing: bool = False
     texts: str = "drawn"
     longest: int = LONGEST  # tokens of a prompt with its longer answer; both sides go without longer pairs
+    tokens_per_batch: int | None = None
 
 
 # Of like lengths, the longest batch is much longer than a mixed one, and TRL's DPO keeps more of every logit:
@@ -56,11 +61,20 @@ CASES = {
         Case(name="micro1", rival="cpo", micro_batch=1),
         Case(name="micro4_grouped", rival="cpo", micro_batch=4, grouped=True, longest=500),
         Case(name="dpo_micro4", rival="dpo", micro_batch=4, longest=500),
+        Case(name="micro4_budget", rival="cpo", micro_batch=4, tokens_per_batch=1024),
+        Case(
+            name="grouped_budget",
+            rival="cpo",
+            micro_batch=4,
+            grouped=True,
+            longest=500,
+            tokens_per_batch=1024,
+        ),
         Case(name="micro4_checkpointed", rival="cpo", micro_batch=4, checkpointing=True),
         Case(name="micro4_texts", rival="cpo", micro_batch=4, texts="file"),
     )
 }
-DEFAULT = ["micro4", "micro1", "micro4_grouped", "dpo_micro4"]
+DEFAULT = ["micro4", "micro1", "micro4_grouped", "grouped_budget", "dpo_micro4"]
 
 
 def main() -> None:

@@ -34,6 +34,17 @@ def layer_maps(config) -> list[tuple[int, int]]:
     return [(d, q), (d, kv), (d, kv), (q, d), (d, inner), (d, inner), (inner, d)]
 
 
+def within(budget: int, sizes: list[int]) -> list[list[int]]:
+    """Positions in their order, in groups of at most `budget` tokens; a pair that is longer stands alone."""
+    groups: list[list[int]] = []
+    for position, size in enumerate(sizes):
+        if groups and sum(sizes[other] for other in groups[-1]) + size <= budget:
+            groups[-1].append(position)
+        else:
+            groups.append([position])
+    return groups
+
+
 def ideal_flops(config, pairs) -> int:
     read, scored, attended = lengths(pairs)
     weights = config.num_hidden_layers * sum(a * b for a, b in layer_maps(config))

@@ -190,13 +190,15 @@ def run_gammapo(setup: dict[str, Any]) -> None:
     from gammapo.types import TokenizedPair
 
     class InOrder(StepDataset):
-        """Steps in the file's order, in the micro-batches that TRL takes."""
+        """Steps in the file's order, in the micro-batches that TRL takes, or cut by a budget of tokens."""
 
         def set_epoch(self, epoch: int) -> None:
-            size, micro = setup["pairs_per_step"], setup["micro_batch"]
-            parts = (tuple(map(tuple, in_steps(list(range(size)), micro))),)
-            numbers = in_steps(list(range(len(self.pairs))), size)
-            self.plans = [StepPlan(pairs=tuple(step), parts=parts) for step in numbers]
+            size, micro, budget = setup["pairs_per_step"], setup["micro_batch"], setup["tokens_per_batch"]
+            self.plans = []
+            for step in in_steps(list(range(len(self.pairs))), size):
+                sizes = [self.pairs[number].tokens for number in step]
+                parts = work.within(budget, sizes) if budget else in_steps(list(range(size)), micro)
+                self.plans.append(StepPlan(pairs=tuple(step), parts=(tuple(map(tuple, parts)),)))
 
     if not torch.cuda.is_available():
         reuse_freed_memory()  # as `gammapo train` does

@@ -30,6 +30,10 @@ def test_lengths_count_what_gammapo_reads():
     assert work.lengths([PAIR, PAIR]) == (12, 10, 38)
 
 
+def test_a_budget_cuts_a_step_in_its_order_and_leaves_a_longer_pair_alone():
+    assert work.within(10, [4, 6, 1, 12, 5]) == [[0, 1], [2], [3], [4]]
+
+
 def test_ideal_work_by_hand():
     # one layer: q 4·4, k and v 4·2 each, o 4·4, gate and up 4·6 each, down 6·4 → 16+16+16+72 = 120
     body = 3 * (2 * (2 * 120) * 6 + 4 * 2 * 2 * 2 * 19)
