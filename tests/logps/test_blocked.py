@@ -48,6 +48,22 @@ def test_equals_attention_split_per_pair(monkeypatch, block, heads, key_heads):
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("autocast", [False, True])
+def test_two_bytes_are_computed_in_four_and_given_back(autocast):
+    made, weight = tensors(4, 2, torch.bfloat16)
+    wide = [x.detach().float().requires_grad_() for x in made]
+
+    def attend(q, k, v):
+        return blocked.blocked_attention(q, k, v, PairSegments(SEGMENTS), scaling=0.3)
+
+    expected = gradients(attend, wide, weight.float())
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        out, slopes = gradients(attend, made, weight)
+    assert {x.dtype for x in (out, *slopes)} == {torch.bfloat16}
+    torch.testing.assert_close(out, expected[0].bfloat16(), rtol=0, atol=0)
+    torch.testing.assert_close(slopes, tuple(x.bfloat16() for x in expected[1]), rtol=1e-2, atol=1e-3)
+
+
 def test_the_gradient_is_that_of_finite_differences(monkeypatch):
     monkeypatch.setattr(blocked, "BLOCK", 4)
     made, _ = tensors(2, 1, size=2)
@@ -65,10 +81,10 @@ def test_the_gradient_is_that_of_finite_differences(monkeypatch):
         ({"sliding_window": 5}, torch.float32, False),
         ({"dropout": 0.1}, torch.float32, False),
         ({"softcap": 2.0}, torch.float32, False),
-        ({}, torch.bfloat16, False),
+        ({}, torch.bfloat16, True),
     ],
 )
-def test_only_plain_attention_in_full_precision_is_blocked(monkeypatch, options, dtype, used):
+def test_only_plain_attention_is_blocked(monkeypatch, options, dtype, used):
     from gammapo.logps import attention
 
     calls, real = [], attention.blocked_attention

@@ -105,10 +105,9 @@ def _blocks_suit(
     window: int | None,
     **_: Any,
 ) -> bool:
-    """Whether the arithmetic is plain causal softmax in full precision on a CPU."""
-    kind = query.device.type
-    full = kind == "cpu" and query.dtype.itemsize >= 4 and not torch.is_autocast_enabled(kind)
-    return full and (window is None or window >= segments.longest) and not dropout and softcap is None
+    """Whether it is plain causal softmax on a CPU."""
+    plain = not dropout and softcap is None and (window is None or window >= segments.longest)
+    return plain and query.device.type == "cpu"
 
 
 def _window(module: nn.Module, given: int | None) -> int | None:

@@ -5,7 +5,7 @@ scores fit the cache, and of the causal square's upper half only the corners of 
 computed in vain. The backward pass makes the scores again (as flash attention does, arXiv:2205.14135), so
 queries, keys and values are all that is kept: no keys gathered or repeated per answer, no second copy of the
 result. Query heads that share a key head are rows of one product. It is a little faster than the fused
-kernel (`benchmarks/kernels.py`).
+kernel (`benchmarks/kernels.py`), and in bfloat16, which is computed in float32 here, clearly.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.amp.autocast_mode import custom_bwd, custom_fwd
 from torch.autograd.function import once_differentiable
 
 from gammapo.logps.segments import PairSegments
@@ -26,8 +27,14 @@ def blocked_attention(
     query: Tensor, key: Tensor, value: Tensor, segments: PairSegments, *, scaling: float
 ) -> Tensor:
     """As `attention.split_attention` without window, soft cap and dropout: query (1, heads, T, d), key and
-    value (1, key heads, T, d); returns (1, T, heads, d)."""
-    return _BlockedAttention.apply(query, key, value, segments, scaling)  # pyright: ignore
+    value (1, key heads, T, d); returns (1, T, heads, d) in the query's type."""
+    with torch.autocast(query.device.type, enabled=False):
+        return _BlockedAttention.apply(query, key, value, segments, scaling)  # pyright: ignore
+
+
+def _wide(*tensors: Tensor) -> list[Tensor]:
+    """In float32 at least; what is kept for the backward pass stays in the model's type."""
+    return [x.to(torch.promote_types(x.dtype, torch.float32)) for x in tensors]
 
 
 def _runs(segments: PairSegments) -> Iterator[tuple[int, int, list[tuple[int, int]]]]:
@@ -78,9 +85,11 @@ def _corner(like: Tensor) -> Tensor:
 
 class _BlockedAttention(torch.autograd.Function):
     @staticmethod
+    @custom_fwd(device_type="cpu")  # the backward pass, too, is then without autocast
     def forward(
         ctx: Any, query: Tensor, key: Tensor, value: Tensor, segments: PairSegments, scaling: float
     ) -> Tensor:
+        given, (query, key, value) = (query, key, value), _wide(query, key, value)
         _, heads, tokens, size = query.shape
         key_heads = key.shape[1]
         corner = segments.once(("corner", query.dtype, query.device), lambda: _corner(query))
@@ -93,15 +102,16 @@ class _BlockedAttention(torch.autograd.Function):
                 result = torch.bmm(weights, values[:, :seen])
                 result = result.unflatten(1, (-1, high - low))  # (K, G, b, d)
                 out[start + low : start + high].copy_(result.permute(2, 0, 1, 3))
-        ctx.save_for_backward(query, key, value)
+        ctx.save_for_backward(*given)
         ctx.segments, ctx.scaling, ctx.corner = segments, scaling, corner
-        return out.view(1, tokens, heads, size)
+        return out.view(1, tokens, heads, size).to(given[0].dtype)
 
     @staticmethod
+    @custom_bwd(device_type="cpu")
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        query, key, value = ctx.saved_tensors
-        (grad,) = grads
+        kept = ctx.saved_tensors
+        query, key, value, grad = _wide(*kept, *grads)
         _, heads, tokens, size = query.shape
         key_heads, scaling = key.shape[1], ctx.scaling
         by_head = grad[0].transpose(0, 1)  # (heads, T, d)
@@ -128,4 +138,5 @@ class _BlockedAttention(torch.autograd.Function):
                 d_value[first:last] += to_values[:, at : at + width].transpose(0, 1)
                 at += width
         d_query = d_query.view(1, tokens, heads, size).transpose(1, 2)
-        return d_query, d_key.transpose(0, 1)[None], d_value.transpose(0, 1)[None], None, None
+        found = d_query, d_key.transpose(0, 1)[None], d_value.transpose(0, 1)[None]
+        return *(x.to(given.dtype) for x, given in zip(found, kept, strict=True)), None, None

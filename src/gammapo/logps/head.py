@@ -93,7 +93,7 @@ class _TokenLogps(torch.autograd.Function):
             if keep:
                 kept.append(logits)
         ctx.save_for_backward(hidden, weight, bias, targets, total, *kept)
-        ctx.options, ctx.dtype, ctx.tile, ctx.consumed = options, dtype, tile, not keep
+        ctx.options, ctx.dtype, ctx.tile = options, dtype, tile
         return taken - total
 
     @staticmethod
@@ -101,8 +101,6 @@ class _TokenLogps(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         hidden, weight, bias, targets, total, *kept = ctx.saved_tensors
         (grad,) = grads
-        kept = [] if ctx.consumed else kept  # a first pass turned the kept logits into gradients, in place
-        ctx.consumed = True
         for_hidden, for_weight, for_bias = ctx.needs_input_grad[:3]
         inner, cap = hidden.to(ctx.dtype), ctx.options.softcap
         d_hidden = torch.zeros_like(hidden, dtype=total.dtype) if for_hidden else None
