@@ -17,6 +17,17 @@ def test_by_hand():
     assert (truth.flips, truth.rate, len(truth.bins)) == (2, 0.5, 4)
 
 
+def test_equal_probabilities_are_one_bin_in_any_order():
+    """A fifth is wrong and a fifth was said; where the wrong ones stand in the file changes nothing."""
+    flipped = np.zeros(200, bool)
+    flipped[:40] = True
+    assert against_truth(np.full(200, 0.2), flipped).calibration_error == pytest.approx(0)
+    said = np.repeat([0.1, 0.3], 100)
+    first = against_truth(said, flipped)
+    mixed = against_truth(said, np.concatenate([flipped[60:100], flipped[:60], flipped[100:]]))
+    assert first.calibration_error == pytest.approx(mixed.calibration_error)
+
+
 def test_nothing_wrong_has_no_ranking():
     truth = against_truth(np.array([0.1, 0.2]), np.array([False, False]))
     assert (truth.auroc, truth.average_precision) == (None, None)

@@ -51,6 +51,16 @@ def test_a_useless_witness_gets_no_weight():
     assert abs(weights[1]) < 0.1 * abs(weights[0])
 
 
+def test_few_pairs_and_many_useless_witnesses_do_not_seem_to_agree():
+    """Witnesses of nothing contradict half of the labels; weighed by these same labels they did a third."""
+    shares = []
+    for seed in range(40):
+        values = np.random.default_rng(seed).normal(size=(100, 5))
+        names = tuple("abcde")
+        shares.append(judge(Witnesses(ids=tuple(map(str, range(100))), names=names, values=values)).share)
+    assert np.mean(shares) > 0.4
+
+
 def test_weak_witnesses_give_a_bound_far_above_the_truth():
     """No witness is ever sure here, so the surest tenth still holds much honest doubt."""
     found = judge(made(0.1, clarity=0.3, error=2.0)[0])

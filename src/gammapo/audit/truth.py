@@ -27,13 +27,19 @@ class Truth:
 
 
 def against_truth(probability: np.ndarray, flipped: np.ndarray) -> Truth:
-    """Compare flip probabilities (n,) with which labels are wrong (n,) of bool."""
+    """Compare flip probabilities (n,) with which labels are wrong (n,) of bool.
+
+    Pairs of equal probability count alike, each with the share of wrong labels among them, so that the
+    order of the file decides nothing where a bin ends among them.
+    """
     from sklearn.metrics import average_precision_score, roc_auc_score
 
     both = 0 < flipped.sum() < len(flipped)
     order = np.argsort(probability, kind="stable")
+    _, which, sizes = np.unique(probability, return_inverse=True, return_counts=True)
+    wrong = (np.bincount(which, weights=flipped) / sizes)[which]
     bins = [
-        (float(probability[part].mean()), float(flipped[part].mean()), len(part))
+        (float(probability[part].mean()), float(wrong[part].mean()), len(part))
         for part in np.array_split(order, min(BINS, len(order)))
     ]
     return Truth(

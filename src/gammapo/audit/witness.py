@@ -12,10 +12,11 @@ noisy labels themselves.
 
 ε is another matter. A label that contradicts the witnesses is wrong, or the witnesses are; the data alone
 cannot say which. Only where the witnesses are sure are the two told apart: with q(c) the probability that
-witnesses of confidence c = |w·x| are right, labels contradict them at the rate
-d(c) = ε + (1−2ε)(1−q(c)) ≥ ε. So the rate of contradiction among the surest pairs is an *upper bound* of ε,
-and close to it if the witnesses are hardly ever wrong there. `share` is that rate, over the surest tenth. It
-is a bound for noise that does not depend on the pair, and says nothing of flips on certain pairs only.
+witnesses of confidence c = |w·x| are right, labels contradict them at the rate d(c) = ε + (1−2ε)(1−q(c))
+≥ ε. So the rate of contradiction among the surest pairs is an *upper bound* of ε, and close to it if the
+witnesses are hardly ever wrong there. `share` is that rate, over the surest tenth; each pair is asked
+about by weights that its own label had no part in, or few pairs and many witnesses would seem to agree.
+It is a bound for noise that does not depend on the pair, and says nothing of flips on certain pairs only.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from gammapo.errors import InputError
 
 SUREST = 0.1  # share of the pairs over which ε is read
 FEWEST_SURE = 20  # and the fewest pairs
+FOLDS = 5  # in which weights are learnt to read ε
 PRIOR = 2.0  # standard deviation of w before the data, for witnesses of unit root mean square
 MAX_RATE = 0.49
 
@@ -102,10 +104,9 @@ def judge(witnesses: Witnesses) -> Verdicts:
         raise InputError(
             f"{len(x)} pairs", expected=f"at least {2 * FEWEST_SURE}, to judge labels by witnesses"
         )
-    free = fit(x)
-    order = np.argsort(-np.abs(x @ free.weights), kind="stable")
-    sure = order[: max(FEWEST_SURE, round(SUREST * len(x)))]
-    against = int((x[sure] @ free.weights < 0).sum())
+    unseen = _without_own_label(x)
+    sure = np.argsort(-np.abs(unseen), kind="stable")[: max(FEWEST_SURE, round(SUREST * len(x)))]
+    against = int((unseen[sure] < 0).sum())
     share = min(against / len(sure), MAX_RATE)
     fixed = fit(x, rate=share)
     evidence = x @ fixed.weights
@@ -115,9 +116,18 @@ def judge(witnesses: Witnesses) -> Verdicts:
         share=share,
         share_ci95=clopper_pearson(against, len(sure)),
         sure=len(sure),
-        fitted_share=free.rate,
+        fitted_share=fit(x).rate,
         weights=fixed.weights,
     )
+
+
+def _without_own_label(x: np.ndarray) -> np.ndarray:
+    """(n,) w·x with w learnt from the other folds, one draw of folds for all."""
+    fold = fold_of(range(len(x)), FOLDS, seed=0)
+    evidence = np.empty(len(x))
+    for number in range(FOLDS):
+        evidence[fold == number] = x[fold == number] @ fit(x[fold != number]).weights
+    return evidence
 
 
 @dataclass(frozen=True, kw_only=True)
