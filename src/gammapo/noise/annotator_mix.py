@@ -1,7 +1,9 @@
 """Several annotators of unequal reliability, each of whom labelled some of the prompts.
 
 A prompt belongs to one annotator (by hash), so errors come in clusters. Annotator k of K has the error
-weight ratio^(k−1): with five annotators and ratio 2, the last errs about sixteen times as often as the first.
+weight ratio^(k−1). With five annotators and ratio 2 the last errs sixteen times as often as the first
+while errors are few; since the rate asked for is reached exactly, he runs out of labels to spoil: at 30 %
+he errs in some two of three labels, ten times as often as the first, at 40 % in four of five.
 """
 
 from __future__ import annotations

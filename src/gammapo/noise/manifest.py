@@ -58,7 +58,7 @@ class Manifest:
 
     @property
     def flipped(self) -> frozenset[str]:
-        """Ids of the pairs whose label is now the wrong way round."""
+        """Ids of the pairs whose label was turned; wrong now if it was right before."""
         return frozenset(name for name, change in self.changed.items() if change.change == "flip")
 
     @property
