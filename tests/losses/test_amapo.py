@@ -1,8 +1,10 @@
 """AMaPO: margins for misranked pairs only."""
 
 import math
+from dataclasses import replace
 
 import pytest
+import torch
 
 from gammapo import losses
 
@@ -20,6 +22,13 @@ def test_larger_margins_for_worse_ranked_pairs(pairs):
     out = losses.create("amapo")(pairs([12.0, 4.0, 0.0], [0.0] * 3, n_w=4.0))
     margins = out.target_margins.tolist()
     assert margins == sorted(margins)
+
+
+def test_equal_gaps_have_no_margin_whatever_their_rounding(pairs):
+    for gap in torch.rand(50, generator=torch.Generator().manual_seed(0)).tolist():
+        made = pairs([gap] * 7, [0.0] * 7, n_w=1.0)
+        batch = replace(made, chosen=made.chosen.float(), rejected=made.rejected.float())
+        assert losses.create("amapo")(batch).target_margins.abs().max() == 0
 
 
 def test_one_pair_has_no_margin(pairs):

@@ -43,11 +43,23 @@ def test_correction_starts_when_the_warm_up_ends(both):
 
 
 def test_moments_move_slowly_after_the_first_step(both, pairs):
-    """Mean 0 and variance 1, then a step of mean 3 and variance 0: 0.98·0 + 0.02·3 and 0.98·1."""
+    """Mean 0 and variance 1, then a step of mean 3 and variance 0: sums of 0.02·3 and 0.98·0.02·1."""
     loss = losses.create("plc_dpo", beta=0.1)
     state = loss(pairs([30.0, 30.0], [0.0, 0.0]), loss(both).state).state
     assert state["mean"].item() == pytest.approx(0.06)
-    assert state["variance"].item() == pytest.approx(0.98)
+    assert state["variance"].item() == pytest.approx(0.0196)
+
+
+def test_a_first_step_at_the_reference_does_not_set_the_scale(both, pairs):
+    """Steps of variance 0 and 1 have the mean variance 1/1.98 · 1, so the margins ±1 stand at ±√1.98; with
+    z so large the flipped one is routed away."""
+    loss = losses.create("plc_dpo", **NOW)
+    at_reference = loss(pairs([0.0, 0.0], [0.0, 0.0])).state
+    z = math.sqrt(1.98)
+    energy = {"clean": z / 0.55, "flip": -z / 0.55, "tie": -z / 1.15}
+    total = sum(math.exp(value) for value in energy.values())
+    clarity = (math.exp(energy["clean"]) + math.exp(energy["tie"]) / 2) / total
+    assert loss(both, at_reference).clarity.max().item() == pytest.approx(clarity)
 
 
 def test_clarity_falls_with_the_margin(pairs):

@@ -41,12 +41,31 @@ def simple(pairs):
     return pairs([4.0, -4.0], [0.0, 0.0], n_w=4.0)
 
 
-def test_certain_labels_give_simpo(pairs):
-    simpo = losses.create("simpo", beta=2, gamma=1)(pairs()).per_pair.tolist()
-    assert loss_of(pairs(), beta=2, gamma=1, eta=1 - 1e-12) == pytest.approx(simpo)
+def test_certain_labels_without_a_margin_give_simpo(pairs):
+    simpo = losses.create("simpo", beta=2, gamma=0)(pairs()).per_pair.tolist()
+    assert loss_of(pairs(), beta=2, gamma=0, eta=1 - 1e-12) == pytest.approx(simpo)
 
 
-def test_the_margin_counts_in_the_posterior(pairs):
-    """Δ̄ = 1, γ = 1: p = ½, so w is η itself."""
-    out = losses.create("re_simpo", beta=1, gamma=1, eta=0.8)(pairs([4.0], [0.0], n_w=4.0))
+def test_the_margin_stands_against_either_order(pairs):
+    """Δ̄ = 0: SimPO's loss is the same for both orders whatever γ, so p = ½ and w is η itself."""
+    out = losses.create("re_simpo", beta=1, gamma=1, eta=0.8)(pairs([0.0], [0.0], n_w=4.0))
     assert out.clarity.item() == pytest.approx(0.8)
+    assert out.per_pair.item() == pytest.approx(math.log(2))
+
+
+def test_the_belief_of_a_pair_and_of_its_exchange_sum_to_one(pairs):
+    """Equation 2 of arXiv:2509.24159 with a margin, at η so that the posterior is p itself."""
+    loss, even = losses.create("re_simpo", beta=2, gamma=1.5), {"eta": torch.tensor(0.5, dtype=torch.float64)}
+    p = loss(pairs([4.0], [0.0], n_w=4.0), even).clarity.item()
+    exchanged = loss(pairs([-4.0], [0.0], n_w=4.0), even).clarity.item()
+    assert p + exchanged == pytest.approx(1)
+    against, along = math.log1p(math.exp(3.5)), math.log1p(math.exp(-0.5))  # ℓ(−2 − 1.5), ℓ(2 − 1.5)
+    assert p == pytest.approx(1 / (1 + math.exp(along - against)))
+
+
+def test_the_weight_is_the_pull_on_the_gap(pairs):
+    batch = pairs([4.0], [0.0], n_w=4.0)
+    batch.chosen.requires_grad_()
+    out = losses.create("re_simpo", beta=2, gamma=1.5)(batch)
+    (pull,) = torch.autograd.grad(out.per_pair.sum(), batch.chosen)
+    assert -pull.item() * 4 / 2 == pytest.approx(out.weights.item())  # the gap is β · chosen / 4

@@ -19,7 +19,7 @@ from gammapo.types import LossOutput, PairLogps
 @dataclass(frozen=True, kw_only=True)
 class AlphaDPOOptions(TargetMarginOptions):
     beta: float = option(
-        10.0, "scale of the reward", unit="reward per nat", source="authors' code, Llama-3-8B"
+        10.0, "scale of the reward", unit="reward per nat", source="authors' code, Llama-3-8B, with α = 0.2"
     )
     alpha: float = option(0.1, "spread of the margins, as a share of β", source="arXiv:2410.10148")
 

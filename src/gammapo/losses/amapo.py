@@ -33,7 +33,8 @@ def amapo(logps: PairLogps, options: AMaPOOptions) -> LossOutput:
     mean = fixed.mean()
     behind = (mean - fixed) / fixed.std(correction=min(1, len(gap) - 1)).clamp(min=1e-6)
     growth = (mean * behind).clamp(max=STEEPEST).exp()
-    margins = options.beta * torch.where(fixed < mean, growth, torch.zeros_like(growth))
+    differ = fixed.max() > fixed.min()  # the mean of equal gaps may lie above them by rounding
+    margins = options.beta * torch.where((fixed < mean) & differ, growth, torch.zeros_like(growth))
     z = options.beta * gap - margins
     return result(
         log_loss(z), (options.beta * chosen, options.beta * rejected), margins=margins, weights=(-z).sigmoid()

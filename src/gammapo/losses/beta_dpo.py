@@ -2,9 +2,11 @@
 
     L = ℓ(β_b Δ) over the kept pairs,   β_b = β [1 + α (mean kept gap − M)],   gap = βΔ
 
-Source: arXiv:2407.08639. A share `keep` of the step is drawn without replacement, with weights
-N(gap; M, S²); M and S are running mean and spread of the gaps. β_b is held above 0.001 β, as in the
-authors' code, and carries no gradient. The draw depends on `seed` and the step number alone.
+Source: arXiv:2407.08639. A share `keep` of the step is drawn without replacement, with weights N(gap; M,
+S²); M and S are running mean and spread of the gaps, before this step. β_b is held above 0.001 β and
+carries no gradient. The draw depends on `seed` and the step number alone. The authors' code differs in
+details that change the numbers: gaps without β, M and S with this step's gaps in them, an unbiased S that
+begins at 0, and β_b held above 0.001.
 """
 
 from __future__ import annotations

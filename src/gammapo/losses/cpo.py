@@ -2,8 +2,8 @@
 
     L = ℓ(β (s_w − s_l)) − α s̄_w
 
-Source: arXiv:2401.08417, eq. 3. The cloning term is averaged over tokens here, as in the authors' code,
-so that α does not depend on length.
+Source: arXiv:2401.08417, eq. 3. The cloning term is averaged over each answer's tokens here, so that α does
+not depend on length; the authors' code averages over the tokens of a whole micro-batch.
 """
 
 from __future__ import annotations

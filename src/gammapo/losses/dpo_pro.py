@@ -2,7 +2,9 @@
 
     L = q ℓ(βΔ) + (1−q) ℓ(−βΔ) + √(ρ q(1−q)) |βΔ|,   q = σ(b (R_w − R_l))
 
-Source: arXiv:2510.23590: ℓ(−z) − ℓ(z) = z, so the worst case adds a penalty on the size of the gap.
+Source: arXiv:2510.23590: ℓ(−z) − ℓ(z) = z, so the worst case adds a penalty on the size of the gap. Where
+q is within ρ/(1 + ρ) of 0 or 1 the ball holds shares beyond them, and the penalty is larger than of any
+real label.
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@
     z = (m − M)/S by moving averages,   C = ((max q − 1/3)/(2/3))^κ
 
 Source: arXiv:2608.30597; q, C and z carry no gradient. λ_t is 0 during a warm-up and then rises to λ; the
-published prior π and shape of the rise were not at hand: an even prior and a linear rise stand in.
+published prior π, shape of the rise and start of the averages were not at hand: an even prior, a linear rise,
+and averages corrected for their start (as Adam's moments, arXiv:1412.6980) stand in.
 """
 
 from __future__ import annotations
@@ -60,17 +61,21 @@ class PLCDPOOptions(BetaOptions):
 
 
 def initial_state(options: PLCDPOOptions) -> State:
-    return {"mean": torch.zeros(()), "variance": torch.ones(()), "step": torch.zeros((), dtype=torch.int64)}
+    return {"mean": torch.zeros(()), "variance": torch.zeros(()), "step": torch.zeros((), dtype=torch.int64)}
 
 
-def _moments(m: Tensor, state: State, momentum: float) -> dict[str, Tensor]:
-    """Moving mean and variance of the margins, this step included; the first step's own at first."""
-    first = (state["step"] == 0).to(m.device)
+def _moving(m: Tensor, state: State, momentum: float) -> dict[str, Tensor]:
+    """Moving sums of the margins' mean and variance, this step included, begun at 0."""
     now = {"mean": m.mean(), "variance": m.var(correction=0)}
-    return {
-        name: torch.where(first, value, momentum * state[name].to(m) + (1 - momentum) * value)
-        for name, value in now.items()
-    }
+    return {name: momentum * state[name].to(m) + (1 - momentum) * value for name, value in now.items()}
+
+
+def _standing(m: Tensor, moving: dict[str, Tensor], steps: Tensor, momentum: float) -> Tensor:
+    """z (B,): how many standard deviations above the mean. A sum begun at 0 lacks the share that its start
+    has: a policy that begins at its reference has margins of 0, and without this the first, tiny variances
+    would count for most for many steps."""
+    seen = 1 - momentum ** steps.to(m)
+    return (m - moving["mean"] / seen) / (moving["variance"] / seen).sqrt().clamp(min=1e-6)
 
 
 def _routes(z: Tensor, options: PLCDPOOptions) -> tuple[Tensor, Tensor, Tensor]:
@@ -87,10 +92,9 @@ def plc_dpo(logps: PairLogps, options: PLCDPOOptions, state: State) -> LossOutpu
     chosen, rejected = log_ratios(logps)
     m = options.beta * (chosen - rejected)
 
-    moments = _moments(m.detach(), state, options.momentum)
-    clean, flip, tie = _routes(
-        (m.detach() - moments["mean"]) / moments["variance"].sqrt().clamp(min=1e-6), options
-    )
+    steps = state["step"] + 1
+    moving = _moving(m.detach(), state, options.momentum)
+    clean, flip, tie = _routes(_standing(m.detach(), moving, steps, options.momentum), options)
     sure = ((torch.maximum(torch.maximum(clean, flip), tie) - 1 / 3) / (2 / 3)).clamp(min=0) ** options.kappa
     part = (
         options.lam * strength(state["step"], options.total_steps, options.warmup, options.ramp).to(m) * sure
@@ -102,7 +106,7 @@ def plc_dpo(logps: PairLogps, options: PLCDPOOptions, state: State) -> LossOutpu
         (options.beta * chosen, options.beta * rejected),
         weights=(1 - part) * (-m).sigmoid() + part * pull,
         clarity=clean + tie / 2,
-        state={**moments, "step": state["step"] + 1},
+        state={**moving, "step": steps},
     )
 
 

@@ -1,9 +1,10 @@
 """RE-SimPO: SimPO with each label replaced by the posterior that it is right.
 
-    L = w ℓ(z) + (1−w) ℓ(−z),   z = βΔ̄ − γ,   w = ηp / (ηp + (1−η)(1−p)),   p = σ(z)
+    L = w ℓ(z) + (1−w) ℓ(−z),   z = ℓ(−βΔ̄ − γ) − ℓ(βΔ̄ − γ),   w = ηp / (ηp + (1−η)(1−p)),   p = σ(z)
 
-Source: arXiv:2509.24159, with one annotator. w carries no gradient; η, the rate of right
-labels, follows the step's mean of w (see losses/reliability.py).
+Source: arXiv:2509.24159, with one annotator. z sets SimPO's loss of the labels as they are against that
+of the labels the other way round; w carries no gradient; η, the rate of right labels, follows the step's
+mean of w (see losses/reliability.py).
 """
 
 from __future__ import annotations
@@ -35,13 +36,13 @@ def re_simpo(logps: PairLogps, options: ReSimPOOptions, state: State) -> LossOut
 SPEC = LossSpec(
     name="re_simpo",
     family="robust",
-    formula="wℓ(βΔ̄ − γ) + (1−w)ℓ(−(βΔ̄ − γ)), w the posterior of a right label",
+    formula="wℓ(z) + (1−w)ℓ(−z), z = ℓ(−βΔ̄−γ) − ℓ(βΔ̄−γ), w the posterior of a right label",
     source="arXiv:2509.24159",
     options=ReSimPOOptions,
     function=re_simpo,
     needs=frozenset({"lengths"}),
     couples=True,
     initial_state=initial_state,
-    limits="η → 1 is simpo",
+    limits="η → 1 with γ = 0 is simpo",
     notes=REDESCENDS,
 )
