@@ -1,7 +1,8 @@
 """What a result depends on: the options of its run, and the code that made it.
 
-Code is taken in as the syntax tree of a module and of the gammapo modules that it imports, so that a comment
-or a new line changes nothing, and a changed formula makes old results unreachable instead of wrong.
+Code is taken in as the syntax tree of a module and of the gammapo modules that it imports, without
+docstrings, so that a comment or a better word changes nothing, and a changed formula makes old results
+unreachable instead of wrong.
 """
 
 from __future__ import annotations
@@ -51,8 +52,17 @@ def _read(name: str) -> tuple[str, tuple[str, ...]]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             imported.add(node.module)
             imported |= {f"{node.module}.{alias.name}" for alias in node.names}
+    _drop_docstrings(tree)
     ours = sorted(one for one in imported if one.startswith(ROOMS) and _is_module(one))
     return hashlib.sha256(ast.unparse(tree).encode()).hexdigest(), tuple(ours)
+
+
+def _drop_docstrings(tree: ast.Module) -> None:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+                node.body = node.body[1:]
 
 
 def _is_module(name: str) -> bool:
