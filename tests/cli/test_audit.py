@@ -8,7 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from gammapo import noise
-from gammapo.data import load_pairs, write_pairs
+from gammapo.cli.audit import as_trained
+from gammapo.data import MARKER, load_pairs, write_pairs
+from gammapo.errors import InputError
 
 
 @pytest.fixture
@@ -118,7 +120,7 @@ def test_by_texts_alone(run, tmp_path):
     source.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert run(source, "--text", "--run", tmp_path)[0] == 2
     done = noise.corrupt(load_pairs(source).pairs, "symmetric", rate=0.3, seed=0)
-    write_pairs(noisy, done.pairs)
+    write_pairs(noisy, done.pairs, extra={MARKER: done.manifest.fingerprint})
     noise.write_manifest(noise.manifest_path(noisy), done.manifest)
     code, out, err = run(noisy, "--text", "--format", "json")
     assert code == 0, err
@@ -141,3 +143,46 @@ def test_by_cross_fitting(run, trained, tmp_path, tiny_model_dir):
     assert code == 0, err
     assert "read off the surest" in out
     assert "an upper bound if" in (tmp_path / "cf.html").read_text()
+
+
+def test_a_run_on_the_first_pairs_is_audited_by_the_labels_that_it_saw(run, tmp_path):
+    """The clearest pairs of the whole file are not those of its first half, which the run corrupted."""
+    rows = [
+        {"prompt": f"q{i}", "chosen": f"yes {i}", "rejected": f"no {i}", "score_chosen": i, "score_rejected": 0}
+        for i in range(100)
+    ]
+    source, folder = tmp_path / "all.jsonl", tmp_path / "run"
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    folder.mkdir()
+    loaded = load_pairs(source)
+    done = noise.corrupt(loaded.pairs[:50], "confident", rate=0.3, seed=1)
+    noise.write_manifest(folder / "noise.json", done.manifest)
+    pairs, manifest = as_trained(str(source), loaded, folder)
+    assert list(pairs) == done.pairs
+    assert manifest == done.manifest
+    rows[0], rows[80] = rows[80], rows[0]
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(InputError, match="is not what .*run was trained on"):
+        as_trained(str(source), load_pairs(source), folder)
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (("--repair", "r.jsonl"), "--repair"),
+        (("--text", "--clean", "c.jsonl"), "--clean"),
+        (("--text", "--model", "tiny"), "--model"),
+        (("--text", "--by", "ledger"), "--by"),
+        (("--text", "--how", "drop"), "--how"),
+        (("--text", "--recipe", "r.yaml"), "--recipe"),
+        (("--drop", "repeat"), "--drop"),
+        (("--max-length", "-5"), "--max-length"),
+        (("--clean", "c.jsonl", "--drop", "too_long"), "--drop"),
+    ],
+)
+def test_an_option_without_a_part_is_refused(run, path, tmp_path, monkeypatch, given, named):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(path, *given)
+    assert (code, out) == (2, "")
+    assert named in err
+    assert sorted(tmp_path.iterdir()) == [path]

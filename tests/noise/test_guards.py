@@ -2,7 +2,7 @@
 
 import pytest
 
-from gammapo import noise
+from gammapo import files, noise
 from gammapo.errors import InputError
 
 
@@ -31,6 +31,18 @@ def test_a_manifest_beside_or_a_marker_is_refused(tmp_path):
     noise.refuse_corrupted(source, None)
     with pytest.raises(InputError, match="carry the mark abc"):
         noise.refuse_corrupted(source, "abc")
-    (tmp_path / "noisy.noise.json").write_text("{}")
+    source.write_text("{}\n")
+    noise.write_manifest(tmp_path / "noisy.noise.json", noise.Manifest(steps=(), pairs=1, changed={}))
     with pytest.raises(InputError, match="noisy.noise.json lies beside it"):
         noise.refuse_corrupted(source, None)
+
+
+def test_the_clean_file_beside_its_own_noisy_copy_passes(tmp_path):
+    clean = tmp_path / "pairs.jsonl.gz"
+    clean.write_bytes(b"clean")
+    made = noise.Manifest(steps=(), pairs=1, changed={}, source_sha256=files.sha256(clean))
+    noise.write_manifest(tmp_path / "pairs.noise.json", made)
+    noise.refuse_corrupted(clean, None)
+    clean.write_bytes(b"other")
+    with pytest.raises(InputError, match="lies beside it"):
+        noise.refuse_corrupted(clean, None)

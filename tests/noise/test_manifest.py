@@ -1,10 +1,11 @@
 """The manifest is enough to make the file again, and notices tampering."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from gammapo import noise
+from gammapo import files, noise
 from gammapo.errors import InputError
 
 
@@ -36,3 +37,19 @@ def test_tampering_and_foreign_files_are_named(scored, tmp_path):
         path.write_text(foreign)
         with pytest.raises(InputError, match="is no noise manifest"):
             noise.read_manifest(path)
+
+
+def test_a_manifest_tells_of_the_rows_that_carry_its_mark_only(scored, tmp_path):
+    """pairs.jsonl.gz is clean and pairs.jsonl its noisy copy: both have pairs.noise.json beside them."""
+    clean, noisy = tmp_path / "pairs.jsonl.gz", tmp_path / "pairs.jsonl"
+    clean.write_bytes(b"clean")
+    noisy.write_bytes(b"noisy")
+    made = noise.corrupt(scored, "symmetric", rate=0.2, seed=0).manifest
+    made = replace(made, source_sha256=files.sha256(clean))
+    noise.write_manifest(noise.manifest_path(noisy), made)
+    assert noise.manifest_of(noisy, made.fingerprint) == made
+    assert noise.manifest_of(clean, None) is None
+    assert noise.manifest_of(tmp_path / "others.jsonl", "0123456789abcdef") is None
+    for marker in (None, "0123456789abcdef"):
+        with pytest.raises(InputError, match="tells of labels with the mark"):
+            noise.manifest_of(noisy, marker)

@@ -151,7 +151,7 @@ def test_flips_of_held_out_pairs_are_undone_where_known(pair_file, recipe, tmp_p
     clean = data.load_pairs(pair_file()).pairs
     done = noise.corrupt(clean, "symmetric", rate=0.5, seed=1)
     noisy = tmp_path / "noisy.jsonl"
-    data.write_pairs(noisy, done.pairs)
+    data.write_pairs(noisy, done.pairs, extra={data.MARKER: done.manifest.fingerprint})
     noise.write_manifest(noise.manifest_path(noisy), done.manifest)
     (tmp_path / "out").mkdir()
     material = make_material(tmp_path / "out", RepairPlan(source=str(noisy), recipe=recipe(), holdout=0.5))
@@ -184,7 +184,7 @@ def test_noise_on_noisy_pairs_and_an_unknown_truth_are_refused(pair_file, recipe
     with pytest.raises(InputError, match="true labels are not known"):
         run_repair(tmp_path / "a", RepairPlan(source=str(source), recipe=recipe(), ceiling=True))
     done = noise.corrupt(data.load_pairs(source).pairs, "symmetric", rate=0.1, seed=0)
-    noise.write_manifest(noise.manifest_path(source), done.manifest)
+    data.write_pairs(source, done.pairs, extra={data.MARKER: done.manifest.fingerprint}, overwrite=True)
     with pytest.raises(InputError, match="corrupted already"):
         run_repair(tmp_path / "b", RepairPlan(source=str(source), recipe=recipe(noise=0.2)))
     assert not (tmp_path / "a").exists()

@@ -43,6 +43,12 @@ def write_clean(
         if name not in known:
             raise InputError(f"unknown check {name!r}", field="--drop", expected=nearest(name, known))
         finding = report.finding(name)
+        if finding.skipped:
+            raise InputError(
+                f"the check {name!r} did not run: {finding.skipped}",
+                field="--drop",
+                fix="give what it needs, or drop for other reasons",
+            )
         for hit in finding.hits:
             reasons.setdefault(hit.id, []).append(f"{name}: {hit.detail}")
     kept = [pair for pair in report.pairs if pair.id not in reasons]

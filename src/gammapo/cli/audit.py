@@ -19,14 +19,23 @@ if TYPE_CHECKING:
     from gammapo.types import Message, PreferencePair
 
 
+BEFORE = ("evaluation", "model", "max_length", "clean", "drop")  # options of the checks of data alone
+AFTER = ("by", "recipe", "folder", "repair", "how", "above", "seed")  # and of judging labels
+WITH = {"drop": "clean", "by": "run", "recipe": "cross_fit", "folder": "cross_fit"}  # no part without these
+WITH |= {"how": "repair", "above": "repair"}
+
+
 def command(
+    context: typer.Context,
     source: str = typer.Argument(help="Pairs: a file, a `datasets` folder, a hub id, or a YAML mixture."),
     split: str = typer.Option(None, "--split", help="Split of a folder or hub id."),
     evaluation: list[str] = typer.Option(
         None, "--eval", help="Evaluation data whose prompts must not be trained on; repeat for several."
     ),
     model: str = typer.Option(None, "--model", help="Check template, BOS and limits with this tokenizer."),
-    max_length: int = typer.Option(2048, "--max-length", help="Limit of tokens for prompt and answer."),
+    max_length: int = typer.Option(
+        2048, "--max-length", min=1, help="With --model: limit of tokens for prompt and answer."
+    ),
     html: Path = typer.Option(None, "--html", help="Write a page with charts and examples."),
     examples: int = typer.Option(
         None, "--examples", help="Examples on the page: 3 a finding or 20 suspects by default; 0 for counts."
@@ -52,7 +61,7 @@ def command(
         None, "--folder", help="With --cross-fit: where; the same call goes on there."
     ),
     repair: Path = typer.Option(
-        None, "--repair", help="With --run or --cross-fit: write a relabelled or filtered file."
+        None, "--repair", help="With --run, --cross-fit or --text: write a relabelled or filtered file."
     ),
     how: str = typer.Option("flip", "--how", help="What --repair does to suspects: flip or drop."),
     above: float = typer.Option(0.5, "--above", help="Probability of a wrong label from which it does."),
@@ -68,7 +77,9 @@ def command(
     The cleaned file leaves out, unless --drop says otherwise: near_identical, contradiction, repeat, leakage,
     template. Unusable rows are never in it.
     """
-    if run is not None or cross_fit or text:
+    after = run is not None or bool(cross_fit) or text
+    _refuse_idle(_given(context), after)
+    if after:
         way = Way(run=run, by=by, text=text, folds=cross_fit, recipe=recipe, folder=folder, seed=seed)
         _after(source, split, way, html, examples, repair, how, above, overwrite, format)
         return
@@ -90,7 +101,8 @@ def command(
     )
     cleaned = None
     if clean is not None:
-        cleaned = write_clean(report, clean, drop or DROPPED_BY_DEFAULT, overwrite=overwrite)
+        ran = [name for name in DROPPED_BY_DEFAULT if not report.finding(name).skipped]
+        cleaned = write_clean(report, clean, drop or ran, overwrite=overwrite)
     if html is not None:
         from gammapo.audit.page import write_page
 
@@ -100,6 +112,34 @@ def command(
         print_json({**report.as_dict(), "cleaned": _cleaned(cleaned)})
     else:
         print_report(report, cleaned)
+
+
+def _given(context: typer.Context) -> set[str]:
+    """Names of the options that the command line holds."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    return {name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"}
+
+
+def _refuse_idle(given: Set[str], after: bool) -> None:
+    """Raise InputError for an option that would have no part in this audit."""
+    from gammapo.errors import InputError
+
+    def flag(name: str) -> str:
+        return "--" + {"evaluation": "eval"}.get(name, name.replace("_", "-"))
+
+    for name in BEFORE if after else AFTER:
+        if name in given:
+            way = "one of --run, --cross-fit and --text" if not after else "an audit without them"
+            raise InputError(
+                "has no part where labels are judged by --run, --cross-fit or --text"
+                if after
+                else "has no part in the checks of the data alone",
+                field=flag(name),
+                expected=f"{flag(name)} in {way}" if after else f"{way} with it",
+            )
+    for name, needed in WITH.items():
+        if name in given and needed not in given:
+            raise InputError("has no part", field=flag(name), expected=f"{flag(needed)} with it")
 
 
 def _held_out(sources: list[str]) -> list[tuple[str, Sequence[Message]]]:
@@ -177,7 +217,7 @@ def _after(
         files.refuse_existing(path)
     loaded = data.load_pairs(source, split=split, on_bad="drop")
     stderr.print(f"read {loaded.report.describe()}")
-    pairs, manifest = _as_trained(source, loaded, way.run)
+    pairs, manifest = as_trained(source, loaded, way.run)
     found = _suspects(way, pairs, None if manifest is None else manifest.flipped)
     repaired = None
     if repair is not None:
@@ -230,23 +270,32 @@ def _suspects(way: Way, pairs: Sequence[PreferencePair], flipped: Set[str] | Non
     return audit.audit_witnesses(str(way.folder), audit.join(trained, witnesses), pairs, flipped=flipped)
 
 
-def _as_trained(
+def as_trained(
     source: str, loaded: LoadedPairs, run: Path | None
 ) -> tuple[Sequence[PreferencePair], Manifest | None]:
-    """The pairs with the labels that the run saw, and the manifest of wrong ones where there is one.
+    """The pairs with the labels that the run saw, and the manifest of turned ones where there is one.
 
-    A run that corrupted its labels itself keeps the manifest in its folder; otherwise it may lie beside the
-    pair file.
+    A run that corrupted its labels itself keeps the manifest in its folder; it took as many of the file's
+    first pairs as the manifest counts. Otherwise the manifest may lie beside the pair file.
+
+    Raises:
+        InputError: the run corrupted other pairs than these.
     """
     from gammapo import noise
+    from gammapo.errors import InputError
 
-    inside, beside = run / "noise.json" if run else None, noise.manifest_path(source)
-    if inside is not None and inside.is_file():
-        manifest = noise.read_manifest(inside)
-        return noise.compose(loaded.pairs, manifest.steps).pairs, manifest
-    if beside.is_file():
-        return loaded.pairs, noise.read_manifest(beside)
-    return loaded.pairs, None
+    inside = run / "noise.json" if run else None
+    if inside is None or not inside.is_file():
+        return loaded.pairs, noise.manifest_of(source, loaded.report.noise_marker)
+    manifest = noise.read_manifest(inside)
+    again = noise.compose(loaded.pairs[: manifest.pairs], manifest.steps)
+    if again.manifest.changed != manifest.changed:
+        raise InputError(
+            f"is not what {run} was trained on: noise as there turns other labels than {inside} lists",
+            file=source,
+            expected="the pair file that the run's recipe names, as it was then",
+        )
+    return again.pairs, manifest
 
 
 def print_run(found: RunAudit, repaired: Repaired | None, above: float) -> None:

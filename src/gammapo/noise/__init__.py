@@ -2,7 +2,15 @@
 
 from gammapo.noise.apply import Corrupted, compose, corrupt
 from gammapo.noise.guards import refuse_corrupted, refuse_held_out
-from gammapo.noise.manifest import Change, Manifest, Step, manifest_path, read_manifest, write_manifest
+from gammapo.noise.manifest import (
+    Change,
+    Manifest,
+    Step,
+    manifest_of,
+    manifest_path,
+    read_manifest,
+    write_manifest,
+)
 from gammapo.noise.spec import Candidate, Draw, NoiseKind, get, names
 
 __all__ = [
@@ -16,6 +24,7 @@ __all__ = [
     "compose",
     "corrupt",
     "get",
+    "manifest_of",
     "manifest_path",
     "names",
     "read_manifest",

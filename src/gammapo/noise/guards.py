@@ -6,18 +6,19 @@ import re
 from pathlib import Path
 
 from gammapo.errors import InputError
-from gammapo.noise.manifest import manifest_path
+from gammapo.noise.manifest import made_from, manifest_path, read_manifest
 
 HELD_OUT = {"test", "eval", "evaluation", "val", "valid", "validation", "dev", "heldout"}
 
 
 def refuse_corrupted(source: str | Path, marker: str | None) -> None:
-    """Raise InputError if the file is noisy already: a manifest lies beside it, or its rows carry a mark.
+    """Raise InputError if the file is noisy already: its rows carry a mark, or a manifest lies beside it that
+    was not made from this very file.
 
     Applied twice, noise flips some labels back, and no manifest tells which.
     """
     beside = manifest_path(source)
-    if marker is None and not beside.is_file():
+    if marker is None and (not beside.is_file() or made_from(read_manifest(beside), source)):
         return
     evidence = f"its rows carry the mark {marker}" if marker else f"{beside.name} lies beside it"
     raise InputError(

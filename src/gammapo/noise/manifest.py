@@ -100,6 +100,37 @@ def manifest_path(pairs_file: str | Path) -> Path:
     return path.with_name(stem + ".noise.json")
 
 
+def manifest_of(pairs_file: str | Path, marker: str | None) -> Manifest | None:
+    """The manifest beside a pair file that tells of its labels, None where there is none.
+
+    Files of one stem (pairs.jsonl.gz and pairs.jsonl) have one place for it, so what lies there counts only if
+    the rows carry its mark (`marker`). It is passed over beside the clean file that it was made from.
+
+    Raises:
+        InputError: the one that lies there tells of another file, or is none.
+    """
+    path = manifest_path(pairs_file)
+    if not path.is_file():
+        return None
+    manifest = read_manifest(path)
+    if marker == manifest.fingerprint:
+        return manifest
+    if marker is None and made_from(manifest, pairs_file):
+        return None
+    rows = f"carry {marker}" if marker else "carry none"
+    raise InputError(
+        f"tells of labels with the mark {manifest.fingerprint}, and the rows of {Path(pairs_file).name} {rows}",
+        file=path,
+        fix="put the manifest that was written with these pairs there, or move this one away; "
+        "`gammapo corrupt` marks what it writes, in the column gammapo_noise",
+    )
+
+
+def made_from(manifest: Manifest, clean_file: str | Path) -> bool:
+    """Whether this very file is what was corrupted."""
+    return Path(clean_file).is_file() and manifest.source_sha256 == files.sha256(clean_file)
+
+
 def write_manifest(path: str | Path, manifest: Manifest, *, overwrite: bool = False) -> Path:
     """Write a manifest as JSON.
 

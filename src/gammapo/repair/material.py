@@ -58,7 +58,7 @@ def make_material(folder: Path, plan: RepairPlan) -> Material:
     else:
         train, loaded = pairs, data.load_pairs(plan.evaluation, on_bad=plan.recipe.data.on_bad)
         notes.append(f"held out: {loaded.report.describe()}")
-        own = _manifest_beside(plan.evaluation)
+        own = noise.manifest_of(plan.evaluation, loaded.report.noise_marker)
         seen = {pair.prompt for pair in train}
         held_out = [pair for pair in loaded.pairs if pair.prompt not in seen]
         left_out = len(loaded.pairs) - len(held_out)
@@ -101,7 +101,7 @@ def read_source(
     """
     section, wanted = plan.recipe.data, plan.recipe.noise
     loaded = data.load_pairs(source, split=section.split, limit=section.limit, on_bad=section.on_bad)
-    manifest = _manifest_beside(source)
+    manifest = noise.manifest_of(source, loaded.report.noise_marker)
     adds_noise = wanted.kind is not None and wanted.rate > 0
     if adds_noise:
         noise.refuse_corrupted(source, loaded.report.noise_marker)
@@ -131,11 +131,6 @@ def flipped_ids(folder: Path) -> frozenset[str] | None:
     """Ids of the training pairs whose label is wrong, None where that is not known."""
     path = noise.manifest_path(folder / TRAIN)
     return noise.read_manifest(path).flipped if path.is_file() else None
-
-
-def _manifest_beside(source: str) -> noise.Manifest | None:
-    path = noise.manifest_path(source)
-    return noise.read_manifest(path) if path.is_file() else None
 
 
 def _corrupted(pairs: list[PreferencePair], plan: RepairPlan) -> tuple[list[PreferencePair], noise.Manifest]:

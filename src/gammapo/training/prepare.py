@@ -43,6 +43,7 @@ def prepare(recipe: Recipe) -> Prepared:
     if recipe.noise.kind is not None and recipe.noise.rate > 0:
         from gammapo import noise
 
+        noise.refuse_corrupted(recipe.data.path, loaded.report.noise_marker)
         corrupted = noise.corrupt(
             pairs,
             recipe.noise.kind,

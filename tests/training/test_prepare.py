@@ -1,0 +1,21 @@
+"""From a recipe to what is trained on."""
+
+import pytest
+
+from gammapo import data, noise
+from gammapo.errors import InputError
+from gammapo.training.prepare import prepare
+from gammapo.training.recipe import parse_recipe
+
+
+def test_labels_that_are_corrupted_already_are_not_corrupted_again(recipe_dict, pair_file, tmp_path):
+    """With the same seed the second round would turn the same labels back, and list them as turned."""
+    done = noise.corrupt(data.load_pairs(pair_file).pairs, "symmetric", rate=0.4, seed=0)
+    noisy = tmp_path / "noisy.jsonl"
+    data.write_pairs(noisy, done.pairs, extra={data.MARKER: done.manifest.fingerprint})
+    recipe_dict["data"]["path"] = str(noisy)
+    recipe_dict["noise"] = {"kind": "symmetric", "rate": 0.4, "seed": 0}
+    with pytest.raises(InputError, match="corrupted already"):
+        prepare(parse_recipe(recipe_dict))
+    recipe_dict["noise"] = {"rate": 0.0}
+    assert prepare(parse_recipe(recipe_dict)).noise is None
