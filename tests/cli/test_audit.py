@@ -148,7 +148,8 @@ def test_by_cross_fitting(run, trained, tmp_path, tiny_model_dir):
 def test_a_run_on_the_first_pairs_is_audited_by_the_labels_that_it_saw(run, tmp_path):
     """The clearest pairs of the whole file are not those of its first half, which the run corrupted."""
     rows = [
-        {"prompt": f"q{i}", "chosen": f"yes {i}", "rejected": f"no {i}", "score_chosen": i, "score_rejected": 0}
+        {"prompt": f"q{i}", "chosen": f"yes {i}", "rejected": f"no {i}"}
+        | {"score_chosen": i, "score_rejected": 0}
         for i in range(100)
     ]
     source, folder = tmp_path / "all.jsonl", tmp_path / "run"

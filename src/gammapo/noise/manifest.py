@@ -103,8 +103,8 @@ def manifest_path(pairs_file: str | Path) -> Path:
 def manifest_of(pairs_file: str | Path, marker: str | None) -> Manifest | None:
     """The manifest beside a pair file that tells of its labels, None where there is none.
 
-    Files of one stem (pairs.jsonl.gz and pairs.jsonl) have one place for it, so what lies there counts only if
-    the rows carry its mark (`marker`). It is passed over beside the clean file that it was made from.
+    Files of one stem (pairs.jsonl.gz and pairs.jsonl) have one place for it, so what lies there counts
+    only if the rows carry its mark (`marker`). It is passed over beside the clean file that it was made from.
 
     Raises:
         InputError: the one that lies there tells of another file, or is none.
@@ -117,9 +117,9 @@ def manifest_of(pairs_file: str | Path, marker: str | None) -> Manifest | None:
         return manifest
     if marker is None and made_from(manifest, pairs_file):
         return None
-    rows = f"carry {marker}" if marker else "carry none"
+    name, mark = Path(pairs_file).name, marker or "none"
     raise InputError(
-        f"tells of labels with the mark {manifest.fingerprint}, and the rows of {Path(pairs_file).name} {rows}",
+        f"tells of labels with the mark {manifest.fingerprint}, and the rows of {name} carry {mark}",
         file=path,
         fix="put the manifest that was written with these pairs there, or move this one away; "
         "`gammapo corrupt` marks what it writes, in the column gammapo_noise",
