@@ -55,3 +55,43 @@ def test_what_cannot_be_written_is_said(tmp_path):
     with pytest.raises(InputError, match="already exists"):
         files.write_text(tmp_path / "file", "x", overwrite=False)
     assert (tmp_path / "file").read_text() == ""
+
+
+def test_lines_end_at_newlines_alone():
+    """U+2028, U+2029 and U+0085 stand inside JSON's strings; str.splitlines would split there."""
+    text = "a\u2028b\u2029c\u0085d\x0be\x1cf"
+    assert files.split_lines(f"{text}\n\nx\r\n{text}") == [text, "", "x", text]
+    assert files.split_lines("a\n") == files.split_lines("a") == ["a"]
+    assert files.split_lines("") == []
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_byte_order_mark_is_no_part_of_the_text(pack, tmp_path):
+    path = tmp_path / "a.json"
+    path.write_bytes(pack("\ufeff[1]".encode()))
+    assert files.read_json(path) == [1]
+
+
+def test_an_output_that_is_its_own_input_is_refused(tmp_path, monkeypatch):
+    source, folder = tmp_path / "a.jsonl", tmp_path / "set"
+    source.write_text("x")
+    folder.mkdir()
+    (tmp_path / "link.jsonl").symlink_to(source)
+    for path, sources in (
+        (source, [source]),
+        (tmp_path / "link.jsonl", [source]),
+        (source, [tmp_path / "link.jsonl"]),
+        (folder / "new.jsonl", [tmp_path / "other", folder]),
+    ):
+        with pytest.raises(InputError, match="is the input"):
+            files.refuse_input(path, sources)
+    monkeypatch.chdir(tmp_path)
+    files.refuse_input("new.jsonl", ["a.jsonl", "set", "owner/name", ""])
+
+
+def test_a_name_that_promises_another_format_is_refused():
+    for name in ("a.csv", "a.parquet", "a.json", "a.gz", "a"):
+        with pytest.raises(InputError, match=r"ends in \.jsonl, or in \.jsonl\.gz"):
+            files.refuse_other_than_jsonl(name)
+    for name in ("a.jsonl", "b.c.jsonl.gz"):
+        files.refuse_other_than_jsonl(name)

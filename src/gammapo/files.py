@@ -20,6 +20,8 @@ from gammapo.errors import InputError, RunError
 def open_text(path: str | Path) -> Iterator[IO[str]]:
     """Open a text file for reading, gzip-compressed or not (told by its first bytes, not by its name).
 
+    A byte-order mark at its beginning is no part of the text.
+
     Raises:
         InputError: no such file, or, while it is read, no UTF-8, a gzip stream cut short, or no right to it.
     """
@@ -30,7 +32,8 @@ def open_text(path: str | Path) -> Iterator[IO[str]]:
     try:
         with path.open("rb") as probe:
             zipped = probe.read(2) == b"\x1f\x8b"
-        with gzip.open(path, "rt", encoding="utf-8") if zipped else path.open(encoding="utf-8") as source:
+        encoding = "utf-8-sig"
+        with gzip.open(path, "rt", encoding=encoding) if zipped else path.open(encoding=encoding) as source:
             yield source
     except (UnicodeDecodeError, EOFError, OSError, zlib.error) as error:
         raise InputError(
@@ -39,6 +42,18 @@ def open_text(path: str | Path) -> Iterator[IO[str]]:
             expected="UTF-8, plain or gzipped",
             fix="check that this is the right file, and whole",
         ) from error
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of a text, without their ends. A text file is read by iterating; this is for text in memory.
+
+    `str.splitlines` will not do for JSON lines: it also splits at U+2028, U+0085 and their like, which stand
+    inside JSON's strings as they are.
+    """
+    lines = text.split("\n")
+    if not lines[-1]:
+        lines.pop()
+    return [line.removesuffix("\r") for line in lines]
 
 
 def write_text(path: str | Path, text: str, *, overwrite: bool = True) -> Path:
@@ -113,6 +128,33 @@ def refuse_existing(path: str | Path) -> None:
     """Raise InputError if `path` exists, so that no result is overwritten unasked."""
     if Path(path).exists():
         raise InputError("already exists", file=path, fix="name another output, or pass --overwrite")
+
+
+def refuse_input(path: str | Path, sources: Iterable[str | Path]) -> None:
+    """Raise InputError if writing `path` would replace one of the files, or add to one of the folders, that
+    its content is made from. A source that is no path on this machine (a hub id, "") is passed over."""
+    path = Path(path)
+    for source in map(Path, filter(None, sources)):
+        same = source.exists() and path.exists() and path.samefile(source)
+        if same or (source.is_dir() and source.resolve() in path.resolve().parents):
+            raise InputError(
+                f"is the input {source}, or lies in it",
+                file=path,
+                expected="an output of its own, so that the input stays as it is",
+                fix="name another output",
+            )
+
+
+def refuse_other_than_jsonl(path: str | Path) -> None:
+    """Raise InputError if the name of an output of JSON lines promises another format, or none."""
+    name = Path(path).name
+    if not name.endswith((".jsonl", ".jsonl.gz")):
+        raise InputError(
+            "JSON lines would be written, and the name says otherwise",
+            file=path,
+            expected="a name that ends in .jsonl, or in .jsonl.gz for gzip compression",
+            fix="name the output so",
+        )
 
 
 def sha256(path: str | Path) -> str:

@@ -50,3 +50,20 @@ def test_faults_are_named_and_nothing_is_overwritten(report, tmp_path):
     with pytest.raises(InputError, match="already exists"):
         write_clean(report, tmp_path / "clean.jsonl", ["refusal"])
     assert not (tmp_path / "clean.jsonl").exists()
+
+
+def test_the_audited_file_is_never_the_output(report, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where the report's source would lie, and the file that its pairs name
+    for source, said in (("pairs.jsonl", "pairs.jsonl"), ("mixture.yaml", "pairs.jsonl")):
+        (tmp_path / "pairs.jsonl").write_text("clean")
+        report.load.source = source
+        with pytest.raises(InputError, match=f"{said}: is the input"):
+            write_clean(report, tmp_path / "pairs.jsonl", ["refusal"], overwrite=True)
+    assert (tmp_path / "pairs.jsonl").read_text() == "clean"
+
+
+@pytest.mark.parametrize("name", ["clean.csv", "clean.json", "clean"])
+def test_json_lines_go_under_no_other_name(report, tmp_path, name):
+    with pytest.raises(InputError, match=r"ends in \.jsonl"):
+        write_clean(report, tmp_path / name, ["refusal"])
+    assert not list(tmp_path.iterdir())

@@ -51,3 +51,13 @@ def test_faults_are_named(found, tmp_path):
     (tmp_path / "fixed.jsonl").write_text("mine")
     with pytest.raises(InputError, match="already exists"):
         write_repaired(found, tmp_path / "fixed.jsonl", how="flip", above=0.5)
+
+
+def test_the_audited_file_and_other_formats_are_never_written(found, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pairs.jsonl").write_text("mine")
+    with pytest.raises(InputError, match="is the input"):
+        write_repaired(found, tmp_path / "pairs.jsonl", how="flip", above=0.5, overwrite=True)
+    assert (tmp_path / "pairs.jsonl").read_text() == "mine"
+    with pytest.raises(InputError, match="the name says otherwise"):
+        write_repaired(found, tmp_path / "fixed.parquet", how="flip", above=0.5)

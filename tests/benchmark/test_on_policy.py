@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -134,12 +135,54 @@ def test_rescoring_needs_no_sampling(backend, tmp_path, monkeypatch):
             return [-value for value in super().score(prompts, answers)]
 
     monkeypatch.setattr(backend, "generate", None)
-    second, _ = sample_pairs(
-        prompts, backend, Fewest(), SAMPLING, out, scorer_name="fewest", rescore=True, overwrite=True
-    )
+    second, _ = sample_pairs(prompts, backend, Fewest(), SAMPLING, out, scorer_name="fewest", rescore=True)
     gaps = [[pair.chosen_score - pair.rejected_score for pair in one.pairs] for one in (first, second)]
     assert gaps[0] == gaps[1]
     assert all(pair.chosen_score <= 0 for pair in second.pairs)
+    assert data.load_pairs(out).pairs == second.pairs
+
+
+def test_rescoring_never_drops_samples(backend, tmp_path):
+    prompts, out = [asked("Tell me about a river."), asked("Tell me about snow.")], tmp_path / "pairs.jsonl"
+    sample_pairs(prompts, backend, Letters(), SAMPLING, out, scorer_name="letters")
+    before = out.read_bytes(), samples_path(out).read_bytes()
+    other = replace(SAMPLING, seed=4, temperature=0.5)
+    for overwrite in (False, True):
+        with pytest.raises(InputError, match="drawn with temperature 1.0, seed 3; expected .* seed 4"):
+            sample_pairs(
+                prompts, backend, Letters(), other, out, scorer_name="x", rescore=True, overwrite=overwrite
+            )
+        assert (out.read_bytes(), samples_path(out).read_bytes()) == before
+
+
+def test_rescoring_replaces_only_pairs_of_its_own_samples(backend, tmp_path):
+    prompts, out = [asked("Tell me about a river."), asked("Tell me about snow.")], tmp_path / "pairs.jsonl"
+    first, _ = sample_pairs(prompts, backend, Letters(), SAMPLING, out, scorer_name="letters")
+    side = samples_path(out).read_bytes()
+    foreign = replace(first.pairs[0], chosen="another answer")
+    for pairs, mark in (
+        ([foreign], {}),
+        ([pair.flipped() for pair in first.pairs], {}),  # as a repair turns labels
+        (first.pairs, {data.MARKER: "abc"}),  # as noise marks them
+    ):
+        data.write_pairs(out, pairs, overwrite=True, extra=mark)
+        before = out.read_bytes()
+        with pytest.raises(InputError, match="holds other pairs than those of its samples"):
+            sample_pairs(prompts, backend, Letters(), SAMPLING, out, scorer_name="x", rescore=True)
+        assert (out.read_bytes(), samples_path(out).read_bytes()) == (before, side)
+    sample_pairs(
+        prompts, backend, Letters(), SAMPLING, out, scorer_name="x", rescore=True, overwrite=True
+    )  # as it was told to
+    assert data.load_pairs(out).pairs == first.pairs
+
+
+def test_no_pair_leaves_no_file(backend, tmp_path):
+    out = tmp_path / "pairs.jsonl"
+    selection, _ = sample_pairs(
+        [asked("x")], backend, Letters(), SAMPLING, out, scorer_name="letters", min_gap=1e9
+    )
+    assert not selection.pairs
+    assert not out.exists()
 
 
 def test_existing_output_and_a_single_sample_are_refused(backend, tmp_path):
@@ -175,7 +218,7 @@ class Length:
         return [float(len(answer)) for answer in answers]
 backend = generation.create("transformers", model={model!r})
 prompts = [(Message(role="user", content=f"Tell me about {{number}}."),) for number in range(6)]
-sampling = Sampling(n=3, temperature=1.5, max_new_tokens=8)
+sampling = Sampling(n=24, temperature=2.0, max_new_tokens=60)
 on_policy.sample_pairs(prompts, backend, Length(), sampling, {out!r}, scorer_name="length")
 """
 

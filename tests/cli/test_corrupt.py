@@ -7,6 +7,8 @@ import sys
 import pytest
 
 from gammapo import data, noise
+from gammapo.cli.corrupt import parse_spec
+from gammapo.errors import InputError
 
 
 def run(*arguments):
@@ -65,3 +67,43 @@ def test_refusals_exit_2_with_one_sentence(clean, tmp_path):
         assert (refused.returncode, message in refused.stderr) == (2, True), refused.stderr
         assert "Traceback" not in refused.stderr
     assert not again.exists()
+
+
+def test_the_clean_file_is_never_the_output(clean, tmp_path):
+    before = clean.read_bytes()
+    link, mixture = tmp_path / "link.jsonl", tmp_path / "mixture.yaml"
+    link.symlink_to(clean)
+    mixture.write_text("sources:\n  - {path: pairs.jsonl}\n")
+    for source, out in ((clean, clean), (link, clean), (clean, link), (mixture, clean)):
+        refused = run(source, "--noise", "symmetric", "--rate", "0.5", "-o", out, "--overwrite")
+        assert (refused.returncode, "is the input" in refused.stderr) == (2, True), refused.stderr
+    assert clean.read_bytes() == before
+    assert not (tmp_path / "pairs.noise.json").exists()
+
+
+@pytest.mark.parametrize("name", ["noisy.csv", "noisy.parquet", "noisy.json", "noisy"])
+def test_json_lines_go_under_no_other_name(clean, tmp_path, name):
+    refused = run(clean, "--noise", "symmetric", "--rate", "0.5", "-o", tmp_path / name)
+    assert refused.returncode == 2
+    assert "ends in .jsonl, or in .jsonl.gz" in refused.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["pairs.jsonl"]
+
+
+@pytest.mark.parametrize("value", ["[", "2024-13-45", "{a", "&"])
+def test_an_option_that_is_no_yaml_is_named(value):
+    with pytest.raises(InputError, match=r"--noise: cannot read .* as the value of 'keep'"):
+        parse_spec(f"truncate:keep={value}")
+
+
+def test_an_option_that_is_no_yaml_exits_2(clean, tmp_path):
+    refused = run(clean, "--noise", "truncate:keep=[", "--rate", "0.5", "-o", tmp_path / "noisy.jsonl")
+    assert (refused.returncode, "--noise" in refused.stderr) == (2, True)
+    assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize("name", ["a[bold]b", "a[", "[/red]", ":cat:"])
+def test_names_are_printed_as_they_are(tmp_path, clean, name, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # for names so short that the table need not wrap them
+    done = run(clean, "--noise", "symmetric", "--rate", "0.5", "-o", f"{name}.jsonl")
+    assert done.returncode == 0, done.stderr
+    assert f"output    {name}.jsonl " in done.stdout

@@ -78,3 +78,42 @@ def test_the_worlds_scorer_refuses_foreign_prompts(prompts, tiny_model_dir, monk
         main()
     assert stop.value.code == 2
     assert "not a prompt of the constraint world" in capsys.readouterr().err
+
+
+def test_a_run_without_pairs_can_be_repeated_as_it_says(prompts, rules, tiny_model_dir, run, tmp_path):
+    out = tmp_path / "pairs.jsonl"
+    arguments = ["sample-pairs", "--model", tiny_model_dir, "--prompts", prompts, "-o", out]
+    arguments += ["--scorer", f"rules:{rules}", "--samples-per-prompt", "24", "--temperature", "2"]
+    code, _, said = run(*arguments, "--max-new-tokens", "1")
+    assert (code, "larger --max-new-tokens" in said, "--overwrite" in said) == (1, True, True)
+    assert not out.exists()
+    code, _, said = run(*arguments, "--max-new-tokens", "60", "--overwrite")
+    assert (code, out.is_file()) == (0, True), said
+
+
+def test_rescoring_makes_the_pairs_anew(prompts, rules, tiny_model_dir, run, tmp_path):
+    out, samples = tmp_path / "pairs.jsonl", tmp_path / "pairs.samples.jsonl"
+    arguments = ["sample-pairs", "--model", tiny_model_dir, "--prompts", prompts, "-o", out]
+    arguments += ["--samples-per-prompt", "24", "--temperature", "2", "--max-new-tokens", "60"]
+    assert run(*arguments, "--scorer", f"rules:{rules}")[0] == 0
+    answers = drawn(samples)
+    other = tmp_path / "other.yaml"
+    other.write_text("rules:\n  - includes: e\n  - includes: o\n")
+    code, _, said = run(*arguments, "--scorer", f"rules:{other}", "--rescore")
+    assert code == 0, said
+    assert drawn(samples) == answers
+    assert json.loads(samples.read_text().split("\n")[0])["scorer"] == f"rules:{other}"
+    code, _, said = run(*arguments, "--scorer", f"rules:{other}", "--rescore", "--overwrite", "--seed", "1")
+    assert (code, "drawn with seed 0" in said) == (2, True), said
+    assert drawn(samples) == answers
+
+
+def drawn(samples):
+    rows = [json.loads(line) for line in samples.read_text().split("\n")[1:-1]]
+    return [[answer["text"] for answer in row["answers"]] for row in rows]
+
+
+def test_json_lines_go_under_no_other_name(prompts, run, tmp_path):
+    arguments = ["sample-pairs", "--model", "m", "--prompts", prompts, "--scorer", "world:constraints"]
+    code, _, said = run(*arguments, "-o", tmp_path / "pairs.csv")
+    assert (code, "ends in .jsonl" in said) == (2, True)

@@ -104,3 +104,10 @@ def test_judgements_in_memory_are_the_same_thing():
     read = evaluation.from_judgements([judgement])
     assert (read.outputs, read.generator, len(read)) == (("bb",), "ours", 1)
     assert np.isnan(read.preferences[0])
+
+
+def test_unicode_line_ends_stay_inside_a_row(own_rows, tmp_path):
+    path = tmp_path / "rows.jsonl"
+    rows = [row | {"output_2": "one\u2028two\u0085three"} for row in own_rows(2)]
+    path.write_text("\r\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
+    assert set(evaluation.read_annotations(path).outputs) == {"one\u2028two\u0085three"}

@@ -28,6 +28,29 @@ def test_instructions_keep_order_number_and_dataset(tmp_path, lines):
     assert len(load_prompts(path, limit=3).items) == 3
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.jsonl", '\ufeff{"instruction": "a"}\n{"instruction": "b"}\n'),
+        ("a.jsonl", '\n \n{"instruction": "a"}\n\n{"instruction": "b"}\n'),
+        ("a.jsonl", '\ufeff\n{"instruction": "a"}\n{"instruction": "b"}\n'),
+        ("a.json", '\ufeff[{"instruction": "a"},\n{"instruction": "b"}]'),
+        ("a.txt", "\ufeffa\nb\n"),
+    ],
+)
+def test_a_byte_order_mark_and_empty_lines_before_the_first_are_no_prompt(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_text(content, encoding="utf-8")
+    assert [item.instruction for item in load_prompts(path).items] == ["a", "b"]
+
+
+def test_a_bad_line_keeps_its_number_after_empty_ones(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('\n{"instruction": "a"}\n\n{"instruction": \n')
+    with pytest.raises(InputError, match="a.jsonl:4: not valid JSON"):
+        load_prompts(path)
+
+
 def test_pairs_with_many_turns(tmp_path):
     turns = [
         {"role": "system", "content": "Be brief."},

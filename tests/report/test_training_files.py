@@ -13,6 +13,12 @@ def test_a_last_line_cut_by_a_kill_is_left_out(tmp_path):
     assert [row["step"] for row in tf.read_metrics(path)] == [1, 2]
 
 
+def test_unicode_line_ends_stay_inside_a_row(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 1, "note": "a\u2028b\u0085c"}\n{"step": 2}\n', encoding="utf-8")
+    assert tf.read_metrics(path) == [{"step": 1, "note": "a\u2028b\u0085c"}, {"step": 2}]
+
+
 def test_only_flips_count_as_flipped():
     changed = {"a": {"change": "flip"}, "b": {"change": "truncate"}}
     assert tf.flipped_ids({"changed": changed}) == {"a"}

@@ -1,6 +1,7 @@
 """A finished run as one folder that plain transformers loads, with its card; adapters merged or kept."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -60,3 +61,69 @@ def test_what_cannot_be_exported(adapted, tmp_path):
     with pytest.raises(InputError, match="not empty"):
         export_model(adapted, tmp_path / "m")
     assert (tmp_path / "m" / "mine.txt").is_file()
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_run_itself_is_never_the_target(adapted, tmp_path):
+    before = contents(adapted)
+    (tmp_path / "link").symlink_to(adapted / "model")
+    inside = (adapted, adapted / "model", adapted / "export", adapted.parent, tmp_path / "link")
+    for target in inside:
+        with pytest.raises(InputError, match="is, contains or lies inside the run"):
+            export_model(adapted, target, overwrite=True)
+    base = Path(json.loads((adapted / "run.json").read_text())["recipe"]["model"]["path"])
+    with pytest.raises(InputError, match="is the base model"):
+        export_model(adapted, base, overwrite=True)
+    assert contents(adapted) == before
+    assert (base / "model.safetensors").is_file()
+
+
+def test_overwrite_replaces_an_earlier_export_and_nothing_else(adapted, tmp_path):
+    target = export_model(adapted, tmp_path / "m")
+    assert not (target / "model.safetensors").exists()
+    (tmp_path / "link").symlink_to(target)
+    assert export_model(adapted, tmp_path / "link", merge=True, overwrite=True).is_symlink()
+    assert (target / "model.safetensors").is_file()
+    assert not is_adapter(target)
+    assert not list(tmp_path.glob(".*"))
+
+    models = tmp_path / "models"
+    export_model(adapted, models / "sub")
+    for path, said in (
+        (models / "notes.txt", "no model card"),  # a folder of models and other files
+        (target / "notes.txt", "it holds notes.txt"),  # an export with something of the user's in it
+    ):
+        path.write_text("mine")
+        before = contents(path.parent)
+        with pytest.raises(InputError, match=f"is no earlier export: .*{said}"):
+            export_model(adapted, path.parent, overwrite=True)
+        assert contents(path.parent) == before
+    (target / "notes.txt").unlink()
+    (target / "config.json").unlink()
+    with pytest.raises(InputError, match="it has no config.json or adapter_config.json"):
+        export_model(adapted, target, overwrite=True)
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(InputError, match="is a file"):
+        export_model(adapted, tmp_path / "file", overwrite=True)
+
+
+def test_a_failed_export_leaves_the_earlier_one(adapted, tmp_path):
+    target = export_model(adapted, tmp_path / "m", merge=True)
+    before = contents(target)
+    with pytest.raises(InputError, match="dtype: got 'bf16'"):
+        export_model(adapted, target, merge=True, dtype="bf16", overwrite=True)
+    (adapted / "metrics.jsonl").unlink()  # which the card needs, once the model is written
+    with pytest.raises(FileNotFoundError):
+        export_model(adapted, target, merge=True, overwrite=True)
+    assert contents(target) == before
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_metrics_with_unicode_line_ends_are_read(adapted, tmp_path):
+    path = adapted / "metrics.jsonl"
+    rows = [json.loads(line) | {"note": "a\u2028b"} for line in path.read_text().split("\n") if line]
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    assert "| accuracy |" in (export_model(adapted, tmp_path / "m") / "README.md").read_text()

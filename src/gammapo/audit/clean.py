@@ -35,7 +35,8 @@ def write_clean(
     """Write the pairs that none of the findings `drop` names, and a list of the others with every reason.
 
     Raises:
-        InputError: no such finding, one that did not run, nothing left, or an output that exists.
+        InputError: no such finding, one that did not run, nothing left, an output that exists or that the
+            pairs come from, or one whose name is not that of a JSONL file.
     """
     reasons: dict[str, list[str]] = {}
     known = [one.name for one in report.findings if one.name not in ("unusable", "length_bias")]
@@ -55,6 +56,10 @@ def write_clean(
     if not kept:
         raise InputError("every pair would be dropped", field="--drop", fix="drop for fewer reasons")
     record = record_path(output)
+    files.refuse_other_than_jsonl(output)
+    origins = {pair.origin.rpartition(":")[0] for pair in report.pairs}  # a mixture's source only lists them
+    for path in (output, record):
+        files.refuse_input(path, {report.load.source, *origins})
     if not overwrite:
         files.refuse_existing(output)
         files.refuse_existing(record)

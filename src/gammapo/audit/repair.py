@@ -43,12 +43,15 @@ def write_repaired(
     """Flip or drop the pairs whose label is wrong with a probability above `above`; in the run's file order.
 
     Raises:
-        InputError: an unknown way, a threshold outside [0, 1], nothing left, or an output that exists.
+        InputError: an unknown way, a threshold outside [0, 1], nothing left, an output that exists or
+        that the pairs come from, or one whose name is not that of a JSONL file.
     """
     if how not in HOWS:
         raise InputError(f"unknown {how!r}", field="how", expected="'flip' or 'drop'")
     if not 0 <= above <= 1:
         raise InputError(f"is {above}", field="above", expected="a probability in [0, 1]")
+    files.refuse_other_than_jsonl(output)
+    files.refuse_input(output, {one.pair.origin.rpartition(":")[0] for one in audit.suspects})
     chosen = {one.pair.id: one for one in audit.suspects if one.probability > above}
     in_order = sorted((one.pair for one in audit.suspects), key=_place)
     if how == "flip":

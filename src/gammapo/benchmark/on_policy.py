@@ -6,9 +6,11 @@ scored anew without sampling again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from gammapo import data, files
 from gammapo.benchmark.samples import Answer, Sampled, SampleFile
@@ -49,13 +51,16 @@ def sample_pairs(
 ) -> tuple[Selection, list[Sampled]]:
     """Write best-against-worst pairs to `out`, and every sample with its score to `<out>.samples.jsonl`.
 
+    Where no prompt gives a pair, `out` is not written.
+
     Args:
         prompts: each prompt once; a repeat is answered once.
         sampling: `n` answers a prompt, at least 2.
         scorer_name: recorded with the scores; other scores in the side file are refused.
         min_gap: a best score at most this far above the worst is a tie.
-        rescore: score stored samples again, with this scorer.
-        overwrite: replace `out`, and drop a side file made by another model or sampling.
+        rescore: score stored samples again, with this scorer, and replace the pairs in `out` that were made
+            of them. The samples are kept, so that model and sampling must be those that drew them.
+        overwrite: replace `out`, and without `rescore` drop a side file made by another model or sampling.
         progress: called with (prompts done, prompts).
 
     Raises:
@@ -64,9 +69,10 @@ def sample_pairs(
     out = Path(out)
     if sampling.n < 2:
         raise InputError(f"got {sampling.n}", field="samples_per_prompt", expected="at least 2")
-    if not overwrite:
-        files.refuse_existing(out)
+    check_output(out, rescore=rescore, overwrite=overwrite)
     run = {"model": backend.name, "scorer": scorer_name, **asdict(sampling)}
+    if rescore:
+        _refuse_other_samples(samples_path(out), run)
     store = SampleFile(samples_path(out), run, rescore=rescore, overwrite=overwrite)
     distinct = list(dict.fromkeys(tuple(prompt) for prompt in prompts))
     known = store.read()
@@ -95,8 +101,63 @@ def sample_pairs(
         sampled = rescored
         store.replace(known | {one.prompt: one for one in sampled})
     chosen = select(sampled, min_gap=min_gap)
-    data.write_pairs(out, chosen.pairs, overwrite=overwrite)
+    if chosen.pairs:
+        data.write_pairs(out, chosen.pairs, overwrite=overwrite or rescore)
     return chosen, sampled
+
+
+def check_output(out: str | Path, *, rescore: bool = False, overwrite: bool = False) -> None:
+    """Whether pairs may be written to `out`; cheap, and so to be asked before a model is loaded.
+
+    Raises:
+        InputError: `out` exists, `overwrite` is off, and its pairs are not those that `rescore` makes anew.
+    """
+    out = Path(out)
+    if overwrite or not out.exists():
+        return
+    if not rescore:
+        files.refuse_existing(out)
+    elif not _is_of_samples(out):
+        raise InputError(
+            "holds other pairs than those of its samples",
+            file=out,
+            expected=f"pairs made from {samples_path(out).name}, as they were written",
+            fix="name another output, or pass --overwrite",
+        )
+
+
+def _is_of_samples(out: Path) -> bool:
+    """Whether all pairs of a file are of two stored answers, the better scored one chosen."""
+    side = samples_path(out)
+    if not side.is_file():
+        return False
+    stored = SampleFile(side, {}).read()
+    answers = {prompt: {answer.text for answer in one.answers} for prompt, one in stored.items()}
+    try:
+        loaded = data.load_pairs(out)
+    except InputError:
+        return False
+    return not loaded.report.noise_marker and all(
+        {pair.chosen, pair.rejected} <= answers.get(pair.prompt, set())
+        and (pair.chosen_score or 0) > (pair.rejected_score or 0)
+        for pair in loaded.pairs
+    )
+
+
+def _refuse_other_samples(side: Path, run: Mapping[str, Any]) -> None:
+    """Raise InputError if stored samples were drawn in another way than `run` says, whoever scored them."""
+    if not side.is_file():
+        return
+    SampleFile(side, {})  # which refuses what is no file of samples
+    drawn = json.loads(side.read_bytes().partition(b"\n")[0])
+    other = [key for key in run if key != "scorer" and drawn.get(key) != run[key]]
+    if other:
+        raise InputError(
+            "holds samples drawn with " + ", ".join(f"{key} {drawn.get(key)!r}" for key in other),
+            file=side,
+            expected="the same as asked for now, " + ", ".join(f"{key} {run[key]!r}" for key in other),
+            fix="repeat that run's options to score its samples again, or leave --rescore out to draw others",
+        )
 
 
 def samples_path(out: str | Path) -> Path:

@@ -37,15 +37,21 @@ def command(
     from gammapo.cli.console import print_json, print_table, stderr
 
     record = noises.manifest_path(output)
-    for path in () if overwrite else (output, record):
-        files.refuse_existing(path)
+    files.refuse_other_than_jsonl(output)
+    for path in (output, record):
+        files.refuse_input(path, [source])
+        if not overwrite:
+            files.refuse_existing(path)
+    steps = _steps(noise, rate, seed)
     if not force:
         noises.refuse_held_out(source, split)
     loaded = data.load_pairs(source, split=split, on_bad="drop" if drop_bad else "raise")
     if not force:
         noises.refuse_corrupted(source, loaded.report.noise_marker)
+    for path in (output, record):  # of a mixture, the files that it lists
+        files.refuse_input(path, {pair.origin.rpartition(":")[0] for pair in loaded.pairs})
     stderr.print(f"read {loaded.report.describe()}")
-    done = noises.compose(loaded.pairs, _steps(noise, rate, seed))
+    done = noises.compose(loaded.pairs, steps)
     sha256 = files.sha256(source) if Path(source).is_file() else loaded.report.fingerprint
     manifest = replace(done.manifest, source=str(source), source_sha256=sha256)
     noises.write_manifest(record, manifest, overwrite=overwrite)
@@ -87,6 +93,9 @@ def parse_spec(text: str) -> tuple[str, dict[str, Any]]:
     """ "truncate:side=chosen,keep=0.3" → ("truncate", {"side": "chosen", "keep": 0.3}).
 
     A user's "module:attribute" stays whole; its options follow a second colon.
+
+    Raises:
+        InputError: an option without a name or an equals sign, or a value that is no YAML.
     """
     import yaml
 
@@ -100,5 +109,13 @@ def parse_spec(text: str) -> tuple[str, dict[str, Any]]:
         name, equals, value = item.partition("=")
         if not equals or not name.strip():
             raise InputError(f"cannot read {item!r}", field="--noise", expected="kind:key=value,key=value")
-        options[name.strip()] = yaml.safe_load(value)
+        try:
+            options[name.strip()] = yaml.safe_load(value)
+        except (yaml.YAMLError, ValueError) as error:  # ValueError: what looks like a date and is none
+            raise InputError(
+                f"cannot read {value!r} as the value of {name.strip()!r} in {text!r}",
+                field="--noise",
+                expected="a number, true, false or a word",
+                fix="change the value",
+            ) from error
     return head, options

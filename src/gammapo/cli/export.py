@@ -13,7 +13,7 @@ def command(
     merge: bool = typer.Option(False, help="Add adapters into the weights of their base model."),
     dtype: str = typer.Option("bfloat16", help="Of the written weights: bfloat16, float16 or float32."),
     licence: str = typer.Option(None, help="For the model card; the base model's if it states one."),
-    overwrite: bool = typer.Option(False, help="Replace what is in the folder."),
+    overwrite: bool = typer.Option(False, help="Replace an earlier export."),
 ) -> None:
     """Write one folder with safetensors, tokenizer and model card."""
     from gammapo.workspace.export import export_model

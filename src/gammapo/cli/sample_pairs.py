@@ -24,19 +24,21 @@ def command(
     batch_size: int = typer.Option(None, min=1, help="Answers at once (transformers, 32)."),
     dtype: str = typer.Option("float32", help="float32, bfloat16 or float16 (transformers)."),
     limit: int = typer.Option(None, min=1, help="Only the first so many prompts."),
-    rescore: bool = typer.Option(False, help="Score the stored samples again, with this scorer."),
+    rescore: bool = typer.Option(
+        False, help="Score the stored samples again, with this scorer; renew their pairs."
+    ),
     overwrite: bool = typer.Option(False, help="Replace the output, and drop another run's samples."),
     format: Format = typer.Option(Format.table, help="How to print the summary."),
 ) -> None:
     """Sample answers, score them, keep best against worst. A run that was cut goes on where it stood."""
     from gammapo import files, generation, judging
-    from gammapo.benchmark.on_policy import sample_pairs
+    from gammapo.benchmark.on_policy import check_output, sample_pairs
     from gammapo.benchmark.pair_report import summarise
     from gammapo.cli.console import print_json, print_table, stderr
     from gammapo.errors import RunError
 
-    if not overwrite:
-        files.refuse_existing(output)
+    files.refuse_other_than_jsonl(output)
+    check_output(output, rescore=rescore, overwrite=overwrite)
     sampling = generation.Sampling(
         n=samples_per_prompt,
         temperature=temperature,
@@ -69,8 +71,9 @@ def command(
         print_table(["", ""], [[name.replace("_", " "), _cell(value)] for name, value in summary.items()])
     if not summary["pairs"]:
         raise RunError(
-            f"no prompt gave a pair (dropped: {_cell(summary['dropped'])}). Unfinished answers need a larger "
-            "--max-new-tokens; ties and identical answers a higher --temperature or more --samples-per-prompt"
+            f"no prompt gave a pair, so {output} is not written (dropped: {_cell(summary['dropped'])}). "
+            "Unfinished answers need a larger --max-new-tokens; ties and identical answers a higher "
+            "--temperature or more --samples-per-prompt. Pass --overwrite with it, to drop these samples"
         )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gammapo.errors import InputError
-from gammapo.files import open_text
+from gammapo.files import open_text, split_lines
 from gammapo.types import Judgement
 
 Array = NDArray[np.float64]
@@ -92,7 +92,7 @@ def from_judgements(judgements: Sequence[Judgement], *, origin: str = "judgement
 
 def _rows(path: Path) -> list[Any]:
     with open_text(path) as source:
-        text = source.read().removeprefix("\ufeff")  # a byte-order mark
+        text = source.read()
     try:
         rows = json.loads(text)
     except json.JSONDecodeError as error:
@@ -110,7 +110,7 @@ def _rows(path: Path) -> list[Any]:
 
 def _json_lines(text: str, path: Path, whole: json.JSONDecodeError) -> list[Any]:
     """One object a line, if the file's first line is one; else the complaint about the file as a whole."""
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    lines = [(number, line) for number, line in enumerate(split_lines(text), 1) if line.strip()]
     rows = []
     for number, line in lines:
         try:

@@ -85,13 +85,14 @@ def _instruction_rows(path: Path) -> list[Any] | None:
     if not path.is_file() or ".json" not in path.name:
         return None
     with files.open_text(path) as source:
-        first = source.readline().strip()
+        lines = ((number, line) for number, line in enumerate(source, 1) if line.strip())
+        _, first = next(lines, (1, ""))
         try:
             row = json.loads(first)
         except json.JSONDecodeError:
             row = None
         if isinstance(row, dict):
-            rows = [row, *(_json_line(line, path, n) for n, line in enumerate(source, 2) if line.strip())]
+            rows = [row, *(_json_line(line, path, number) for number, line in lines)]
         else:
             rows = files.read_json(path)
     if isinstance(rows, list) and rows and isinstance(rows[0], dict):

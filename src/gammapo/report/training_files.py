@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gammapo.errors import InputError
-from gammapo.files import open_text, read_json
+from gammapo.files import open_text, read_json, split_lines
 
 BINS = 24
 AGAIN = "train again (`gammapo train` goes on from the last good checkpoint)"
@@ -19,7 +19,7 @@ AGAIN = "train again (`gammapo train` goes on from the last good checkpoint)"
 def read_metrics(path: str | Path) -> list[dict[str, Any]]:
     """The logging steps. A last line that was cut short by a kill is left out; any other is an error."""
     with open_text(path) as source:
-        lines = source.read().splitlines()
+        lines = split_lines(source.read())
     rows = []
     for number, line in enumerate(lines, 1):
         if not line.strip():

@@ -281,11 +281,15 @@ def _only(items: list[StepBatch]) -> dict[str, StepBatch]:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return [json.loads(line) for line in _lines(path)]
 
 
 def rewind_rows(path: Path, step: int) -> None:
     """Drop rows after `step`, written by a run that was killed before its next checkpoint."""
     if path.exists():
-        rows = [line for line in path.read_text().splitlines() if json.loads(line)["step"] <= step]
+        rows = [line for line in _lines(path) if json.loads(line)["step"] <= step]
         files.write_text(path, "".join(line + "\n" for line in rows))
+
+
+def _lines(path: Path) -> list[str]:
+    return files.split_lines(path.read_text(encoding="utf-8")) if path.exists() else []

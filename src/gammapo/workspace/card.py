@@ -10,6 +10,7 @@ import yaml
 
 from gammapo import files
 
+TAG = "gammapo"  # on every card that is written here
 SHOWN = (
     "loss",
     "accuracy",
@@ -35,7 +36,7 @@ def model_card(run: Path, *, licence: str | None = None) -> str:
     front = {
         "library_name": "transformers",
         "pipeline_tag": "text-generation",
-        "tags": ["gammapo", "preference-optimization", recipe["loss"]["name"]],
+        "tags": [TAG, "preference-optimization", recipe["loss"]["name"]],
     }
     front |= {"license": licence} if licence else {}
     front |= {"base_model": base} if not Path(base).is_absolute() else {}
@@ -75,18 +76,21 @@ model for your use.
 
 def base_licence(base: str) -> str | None:
     """The licence in the front matter of a local model's README.md, None where there is none."""
-    path = Path(base) / "README.md"
-    if not path.is_file():
-        return None
-    pieces = path.read_text(encoding="utf-8").split("---", 2)
-    if len(pieces) < 3:
-        return None
-    try:
-        front = yaml.safe_load(pieces[1])
-    except yaml.YAMLError:
-        return None
-    found = front.get("license") if isinstance(front, dict) else None
+    found = front_matter(Path(base)).get("license")
     return str(found) if found else None
+
+
+def front_matter(model: Path) -> dict[str, Any]:
+    """What the README.md in a model's folder says before its text; nothing where there is none to read."""
+    path = model / "README.md"
+    if not path.is_file():
+        return {}
+    try:
+        pieces = path.read_text(encoding="utf-8").split("---", 2)
+        front = yaml.safe_load(pieces[1]) if len(pieces) == 3 else None
+    except (UnicodeDecodeError, yaml.YAMLError):
+        return {}
+    return front if isinstance(front, dict) else {}
 
 
 def _short(path: str) -> str:
@@ -103,7 +107,7 @@ def _noise(run: Path, note: dict[str, Any]) -> str:
 
 
 def _metrics(run: Path) -> str:
-    lines = (run / "metrics.jsonl").read_text().splitlines()
+    lines = files.split_lines((run / "metrics.jsonl").read_text(encoding="utf-8"))
     if not lines:
         return ""
     first, last = json.loads(lines[0]), json.loads(lines[-1])
