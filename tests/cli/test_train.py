@@ -42,6 +42,16 @@ def test_json_result_on_stdout_and_progress_on_stderr(recipe, run, tmp_path):
     assert (tmp_path / "run" / "model" / "model.safetensors").is_file()
 
 
+def test_brackets_of_the_objective_are_text(recipe, run):
+    from gammapo import losses
+
+    code, _, err = run("train", recipe, "loss.name=plc_dpo")
+    assert code == 0, err
+    formula = losses.create("plc_dpo").spec.formula
+    assert "[" in formula
+    assert f"plc_dpo: {formula}; beta = " in err
+
+
 def row(path, number, **changes):
     lines = path.read_text().splitlines()
     changed = json.loads(lines[number - 1]) | changes
@@ -89,14 +99,26 @@ def test_bad_rows_are_dropped_and_counted_where_the_recipe_says_so(recipe, run, 
         ("model.path=/nowhere/at/all", ["no such model folder", "/nowhere/at/all"]),
         ("data.path=/nowhere.jsonl", ["/nowhere.jsonl"]),
         ("noise.kind=symetric noise.rate=0.2", ["'symmetric'"]),
+        ("noise.rate=0.3", ["recipe.yaml: noise.kind: no kind is named", "symmetric"]),
+        ("noise.kind=foo", ["recipe.yaml: noise.kind: unknown noise 'foo'"]),
+        ("training.optim=foo", ["recipe.yaml: training.optim: got 'foo'"]),
+        ("training.lr_scheduler_type=foo", ["recipe.yaml: training.lr_scheduler_type: got 'foo'"]),
+        ("training.max_steps=abc", ["recipe.yaml: training.max_steps: got 'abc'"]),
+        ("training.num_train_epochs=.inf", ["recipe.yaml: training.num_train_epochs: got inf"]),
+        ("training.learning_rate=.inf", ["recipe.yaml: training.learning_rate: got inf"]),
+        ("training.adam_beta1=foo", ["recipe.yaml: training.adam_beta1: got 'foo'"]),
+        ("training.bf16=maybe", ["recipe.yaml: training.bf16: got 'maybe'"]),
+        ("lora.target_modules=foo", ["recipe.yaml: lora.target_modules: cannot be adapted: 'foo'"]),
     ],
 )
-def test_bad_recipes_exit_2_and_name_the_mend(recipe, run, override, words):
-    code, out, err = run("train", recipe, *override.split())
-    assert code == 2
-    assert out == ""
-    for word in words:
-        assert word in err, err
+def test_bad_recipes_exit_2_name_the_mend_and_leave_nothing(recipe, run, tmp_path, override, words):
+    for dry in ([], ["--dry-run"]):
+        code, out, err = run("train", recipe, *override.split(), *dry)
+        assert code == 2
+        assert out == ""
+        for word in words:
+            assert word in err, err
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_folder_that_is_no_model(recipe, run, tmp_path):
@@ -111,6 +133,14 @@ def test_another_runs_folder(recipe, run, tmp_path):
     code, _, err = run("train", recipe, "loss.beta=3")
     assert code == 2
     assert "loss.beta" in err
+
+
+def test_other_data_in_a_finished_runs_file(recipe, run, tmp_path):
+    assert run("train", recipe)[0] == 0
+    row(tmp_path / "pairs.jsonl", 3, chosen="quite another answer")
+    code, out, err = run("train", recipe)
+    assert (code, out) == (2, "")
+    assert "data (its content has changed)" in err
 
 
 def test_unknown_verb_and_version(run):

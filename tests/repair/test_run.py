@@ -109,6 +109,34 @@ def test_a_foreign_folder_is_left_alone(plan, tmp_path):
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]
 
 
+def test_a_refused_repair_leaves_nothing_and_its_correction_runs(plan, tmp_path):
+    plan, out = replace(plan, ceiling=False), tmp_path / "new" / "out"
+    refused = [
+        (replace(plan, evaluation=plan.source), "0 held out"),  # every prompt is trained on
+        (replace(plan, holdout=0.6), "32 pairs; expected at least 40"),
+        (replace(plan, recipe=_with_training(plan, deepspeed="nowhere.json")), "cannot be trained with here"),
+    ]
+    for one, told in refused:
+        with pytest.raises(InputError, match=told):
+            run_repair(out, one)
+        assert not out.parent.exists()
+    out.mkdir(parents=True)
+    with pytest.raises(InputError, match="held out"):
+        run_repair(out, refused[0][0])
+    assert list(out.iterdir()) == [], "a folder that was there stays"
+    assert run_repair(out, plan)["seeds"] == 1
+    with pytest.raises(InputError, match="differs in"):
+        run_repair(out, refused[0][0])
+    assert (out / "results.json").is_file()
+
+
+def _with_training(plan, **changes):
+    from gammapo.training import parse_recipe
+
+    content = plan.recipe.model_dump()
+    return parse_recipe(content | {"training": content["training"] | changes})
+
+
 def test_nothing_suspect_means_no_second_training(plan, tmp_path):
     results = run_repair(tmp_path / "out", replace(plan, above=1.0, ceiling=False))
     assert results["repairs"][0]["changed"] == 0

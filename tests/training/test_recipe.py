@@ -54,6 +54,14 @@ def test_unknown_key_names_the_nearest(recipe_dict, section, key, hint):
         (lambda r: r["training"].update(learning_rate=-1), "training.learning_rate: got -1"),
         (lambda r: r["data"].update(on_bad="ignore"), "data.on_bad"),
         (lambda r: r["loss"].pop("name"), "loss.name"),
+        (lambda r: r["training"].update(learning_rate=float("inf")), "training.learning_rate: got inf"),
+        (lambda r: r["training"].update(num_train_epochs=float("inf")), "training.num_train_epochs: got inf"),
+        (lambda r: r.update(lora={"alpha": float("nan")}), "lora.alpha: got nan; expected a finite number"),
+        (lambda r: r["training"].update(seed=2**32), "training.seed: got 4294967296"),
+        (lambda r: r.update(noise={"rate": 0.3}), "noise.kind: no kind is named, and noise.rate is 0.3"),
+        (lambda r: r.update(noise={"kind": "symetric"}), "noise.kind: unknown .*expected 'symmetric'"),
+        (lambda r: r.update(noise={"kind": "tests.nowhere:kind"}), "noise.kind: cannot load"),
+        (lambda r: r.update(lora={"target_modules": "foo"}), "lora.target_modules: cannot be adapted: 'foo'"),
     ],
 )
 def test_bad_values_name_the_field(recipe_dict, change, match):
@@ -79,3 +87,27 @@ def test_bad_override(tmp_path, recipe_dict):
     path.write_text(yaml.safe_dump(recipe_dict))
     with pytest.raises(InputError, match="section.key=value"):
         load_recipe(path, ["beta"])
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        {},
+        {"kind": "symmetric"},  # a rate may come with the command
+        {"kind": "symmetric", "rate": 0.3},
+        {"kind": "gammapo.noise.ties:SPEC", "rate": 0.3},
+        {"rate": 0},
+    ],
+)
+def test_noise_that_can_be_made(recipe_dict, section):
+    assert parse_recipe(recipe_dict | {"noise": section}).noise.kind == section.get("kind")
+
+
+def test_what_is_refused_is_told_with_the_recipe(recipe_dict):
+    for section in (
+        {"noise": {"rate": 0.3}},
+        {"lora": {"target_modules": "foo"}},
+        {"training": {"optim": "foo"}},
+    ):
+        with pytest.raises(InputError, match=r"^r\.yaml: "):
+            parse_recipe(recipe_dict | section, file="r.yaml")

@@ -105,6 +105,98 @@ def test_a_finished_run_is_not_run_again(recipe_dict):
     assert again == first
 
 
+def test_a_finished_run_is_not_that_of_other_data(recipe_dict, pair_file):
+    first, lines = train(parse_recipe(recipe_dict)), pair_file.read_text().splitlines(keepends=True)
+    row = json.loads(lines[3])
+    lines[3] = json.dumps(row | {"chosen": row["rejected"], "rejected": row["chosen"]}) + "\n"
+    pair_file.write_text("".join(lines))
+    with pytest.raises(InputError, match=r"another run, which differs in data \(its content has changed\)"):
+        train(parse_recipe(recipe_dict))
+    lines[3] = json.dumps(row | {"source": "other bytes, the same pairs"}) + "\n"
+    pair_file.write_text("".join(lines))
+    assert train(parse_recipe(recipe_dict)) == first
+    pair_file.unlink()
+    assert train(parse_recipe(recipe_dict)) == first, "data that have gone say nothing against the run"
+
+
+def test_a_finished_run_on_a_folder_of_data(recipe_dict, pair_file, tmp_path, monkeypatch):
+    from gammapo.training import run
+
+    (tmp_path / "data").mkdir()
+    pair_file = pair_file.rename(tmp_path / "data" / "train.jsonl")
+    recipe_dict["data"]["path"] = str(tmp_path / "data")
+    first = train(parse_recipe(recipe_dict))
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "prepare", lambda recipe: pytest.fail("the bytes are the same"))
+        assert train(parse_recipe(recipe_dict)) == first
+    pair_file.write_text("".join(pair_file.read_text().splitlines(keepends=True)[1:]))
+    with pytest.raises(InputError, match="its content has changed"):
+        train(parse_recipe(recipe_dict))
+
+
+def test_a_finished_run_on_a_mixture_whose_source_changes(recipe_dict, pair_file, tmp_path):
+    (tmp_path / "mix.yaml").write_text(yaml.safe_dump({"sources": [{"path": pair_file.name}]}))
+    recipe_dict["data"]["path"] = str(tmp_path / "mix.yaml")
+    first = train(parse_recipe(recipe_dict))
+    assert train(parse_recipe(recipe_dict)) == first
+    pair_file.write_text("".join(pair_file.read_text().splitlines(keepends=True)[1:]))
+    with pytest.raises(InputError, match="its content has changed"):
+        train(parse_recipe(recipe_dict))
+
+
+def test_a_refused_call_leaves_no_folder_and_its_correction_runs(recipe_dict, tiny_model_dir, monkeypatch):
+    recipe_dict["output"] += "s/one"
+    wanted = {"target_modules": ["foo"]}
+    with monkeypatch.context() as patch:  # a model whose config lies elsewhere is known when it is loaded
+        patch.setattr("gammapo.training.adapters.check_targets", lambda *args: None)
+        recipe = parse_recipe(recipe_dict | {"lora": wanted})
+    with pytest.raises(InputError, match=r"lora\.target_modules"):
+        train(recipe)
+    with pytest.raises(InputError, match="scaled loss"):
+        train(parse_recipe(recipe_dict | {"model": {"path": str(tiny_model_dir), "dtype": "float16"}}))
+    with pytest.raises(InputError, match="cannot be trained with here"):
+        train(parse_recipe(recipe_dict | {"training": {"deepspeed": "nowhere.json"}}))
+    assert not Path(recipe_dict["output"]).parent.exists()
+    assert train(parse_recipe(recipe_dict)).steps == 10
+
+
+def test_a_second_process_is_refused_and_a_killed_one_is_not_in_the_way(recipe_dict, tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump(recipe_dict))
+    process = subprocess.Popen(
+        [sys.executable, "-c", TRAIN, str(path), "0.5"], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "1\n"
+    with pytest.raises(InputError, match="run: output: another process trains here"):
+        train(parse_recipe(recipe_dict))
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert len(train(parse_recipe(recipe_dict)).metrics) > 3
+    assert [row["step"] for row in metrics(Path(recipe_dict["output"]))] == list(range(1, 11))
+    assert not list(Path(recipe_dict["output"]).glob("*.lock"))
+
+
+@pytest.mark.parametrize(
+    ("told", "holds"),
+    [
+        ({}, True),
+        ({"RANK": "0", "WORLD_SIZE": "2"}, True),
+        ({"RANK": "1", "WORLD_SIZE": "2"}, False),
+        ({"OMPI_COMM_WORLD_SIZE": "2"}, False),  # accelerate will know the ranks, and nobody does yet
+        ({"PMI_SIZE": "1"}, True),
+    ],
+)
+def test_only_the_first_process_of_a_run_keeps_others_out(monkeypatch, told, holds):
+    from gammapo.training import run
+
+    for name in ("RANK", *run.MPI_SIZES):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    assert run._speaks_for_the_run() is holds
+
+
 def test_lora_saves_an_adapter_and_leaves_the_base_alone(recipe_dict, tiny_model):
     result = train(parse_recipe(recipe_dict | {"lora": {"rank": 2}}))
     assert models.is_adapter(result.model)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from gammapo.audit.witness import check_count
 from gammapo.errors import InputError
 from gammapo.repair import measure, outcome
 from gammapo.repair.crossfit import cross_fit
-from gammapo.repair.material import TRAIN, Material, flipped_ids, make_material, read_source
+from gammapo.repair.material import HELD_OUT, SEAL, TRAIN, Material, flipped_ids, make_material, read_source
 from gammapo.repair.plan import AS_GIVEN, CEILING, REPAIRED, RepairPlan
 from gammapo.report.repair import repair_page
 from gammapo.training import Recipe, train
@@ -38,6 +38,7 @@ from gammapo.types import PreferencePair
 
 Update = Callable[[int, int], None]
 Stage = Callable[[str], AbstractContextManager[Update]]
+CLAIM = "repair.json"
 BOOTSTRAP = 2000
 NOTHING_CHANGED = "no label was suspect enough, so there is nothing to train again"
 
@@ -61,13 +62,23 @@ def run_repair(
         say: called with a sentence where something is worth knowing.
 
     Raises:
-        InputError: bad pairs, recipe or folder.
+        InputError: bad pairs, recipe or folder. If nothing was trained yet, nothing is left behind.
         RunError: a training run failed.
     """
     folder = Path(output)
     losses.create(**plan.recipe.loss)  # a bad loss or model is said before the folder is made
     models.resolve(plan.recipe.model.path)
-    _claim(folder, plan)
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    new = _claim(folder, plan)
+    try:
+        return _repair(folder, plan, stage, say)
+    except InputError:
+        if new and not any(folder.glob("runs/*/run.json")):  # the corrected call may be of another plan
+            _undo_claim(folder, made)
+        raise
+
+
+def _repair(folder: Path, plan: RepairPlan, stage: Stage, say: Callable[[str], None]) -> dict[str, Any]:
     material = make_material(folder, plan)
     for note in material.notes:
         say(note)
@@ -98,10 +109,10 @@ def run_repair(
 # ---- the folder ----
 
 
-def _claim(folder: Path, plan: RepairPlan) -> None:
-    """Make the folder this repair's, or find that it is."""
+def _claim(folder: Path, plan: RepairPlan) -> bool:
+    """Make the folder this repair's, or find that it is; whether it was made so now."""
     wanted = json.loads(json.dumps({"plan": plan.identity(), "data": _fingerprints(plan)}))
-    path = folder / "repair.json"
+    path = folder / CLAIM
     if path.is_file():
         there = files.read_json(path)
         different = [
@@ -117,7 +128,7 @@ def _claim(folder: Path, plan: RepairPlan) -> None:
                 field="--output",
                 fix="name another folder",
             )
-        return
+        return False
     if folder.exists() and any(folder.iterdir()):
         raise InputError(
             "the folder is not empty and holds no repair",
@@ -126,6 +137,17 @@ def _claim(folder: Path, plan: RepairPlan) -> None:
             fix="name another folder",
         )
     files.write_json(path, wanted)
+    return True
+
+
+def _undo_claim(folder: Path, made: list[Path]) -> None:
+    """Take away what lies there before the first training, and those folders of `made` that this empties."""
+    train = folder / TRAIN
+    for path in (train, noise.manifest_path(train), folder / HELD_OUT, folder / SEAL, folder / CLAIM):
+        path.unlink(missing_ok=True)
+    for path in made:
+        with suppress(OSError):
+            path.rmdir()
 
 
 def _fingerprints(plan: RepairPlan) -> dict[str, str | None]:

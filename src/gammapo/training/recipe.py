@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,12 +10,13 @@ import pydantic
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from gammapo import files, losses
+from gammapo import files, losses, noise
 from gammapo.errors import InputError, nearest
+from gammapo.training import adapters, arguments
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ModelSection(_Section):
@@ -78,7 +78,7 @@ class TrainingSection(_Section):
     warmup_ratio: float = Field(0.1, ge=0, lt=1, description="share of the steps")
     weight_decay: float = Field(0.0, ge=0)
     max_grad_norm: float = Field(1.0, ge=0)
-    seed: int = Field(0, ge=0, description="order of the pairs, adapters, dropout")
+    seed: int = Field(0, ge=0, lt=2**32, description="order of the pairs, adapters, dropout")
     logging_steps: int = Field(1, ge=1)
     save_steps: float = Field(0.2, gt=0, description="steps between checkpoints; below 1, a share of the run")
     save_total_limit: int = Field(2, ge=1, description="checkpoints kept")
@@ -87,23 +87,6 @@ class TrainingSection(_Section):
     )
     samples: int = Field(8, ge=1, description="prompts of the training pairs that are sampled")
     sample_tokens: int = Field(128, ge=8, description="the most tokens of a sampled answer")
-
-
-OWN = (
-    "pairs_per_step",
-    "tokens_per_batch",
-    "warmup_ratio",
-    "save_total_limit",
-    "sample_every",
-    "samples",
-    "sample_tokens",
-)  # never given to transformers
-MANAGED = {
-    "output_dir": "output",
-    "per_device_train_batch_size": "training.tokens_per_batch",
-    "gradient_accumulation_steps": "training.pairs_per_step",
-    "remove_unused_columns": "nothing: it has no meaning here",
-}
 
 
 class Recipe(_Section):
@@ -125,7 +108,8 @@ def load_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
     """Read a recipe; `overrides` are `section.key=value`, with the value read as YAML.
 
     Raises:
-        InputError: no such file, no YAML, an unknown key (the nearest known one is named) or a bad value.
+        InputError: no such file, no YAML, an unknown key (the nearest known one is named) or a bad value,
+            such as one that transformers, its optimiser or its schedule would refuse.
     """
     content = files.read_yaml(path)
     if not isinstance(content, dict):
@@ -163,10 +147,12 @@ def parse_recipe(content: dict[str, Any], file: str | Path | None = None) -> Rec
         raise InputError("no loss is named", file=file, field="loss.name", expected="the name of a loss")
     try:
         losses.create(**recipe.loss)
+        _check_noise(recipe.noise)
+        if recipe.lora is not None:
+            adapters.check_targets(recipe.model.path, recipe.lora)
+        return recipe.model_copy(update={"training": arguments.checked(recipe.training)})
     except InputError as error:
         raise error.inside(file) from error
-    _check_training_arguments(recipe, file)
-    return recipe
 
 
 def _override(content: dict[str, Any], override: str) -> None:
@@ -229,26 +215,18 @@ def _explain(error: pydantic.ValidationError, file: str | Path | None) -> InputE
     )
 
 
-def _check_training_arguments(recipe: Recipe, file: str | Path | None) -> None:
-    extra = recipe.training.model_extra or {}
-    if not extra:
-        return
-    from transformers import TrainingArguments
-
-    known = [item.name for item in dataclasses.fields(TrainingArguments)]
-    for key in extra:
-        if key in MANAGED:
+def _check_noise(section: NoiseSection) -> None:
+    if section.kind is None and section.rate > 0:
+        raise InputError(
+            f"no kind is named, and noise.rate is {section.rate:g}",
+            field="noise.kind",
+            expected=f"one of {', '.join(noise.names())}, or module:attribute",
+            fix="name the kind, or take the rate away",
+        )
+    if section.kind is not None:
+        try:
+            noise.get(section.kind)
+        except InputError as error:
             raise InputError(
-                "gammapo sets this itself",
-                file=file,
-                field=f"training.{key}",
-                fix=f"set {MANAGED[key]} instead",
-            )
-        if key not in known:
-            raise InputError(
-                f"unknown key {key!r}",
-                file=file,
-                field=f"training.{key}",
-                expected=nearest(key, [*TrainingSection.model_fields, *known]),
-                fix="correct the key or remove it",
-            )
+                error.problem, field="noise.kind", expected=error.expected, fix=error.fix
+            ) from error

@@ -7,6 +7,7 @@ sampled on the way, `checkpoints/` and `model/`.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import json
 import logging
@@ -14,21 +15,28 @@ import os
 import platform
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gammapo import files, models
+from gammapo.data.mixture import is_mixture
 from gammapo.errors import InputError
-from gammapo.training import checkpoints
+from gammapo.training import checkpoints, lock
+from gammapo.training.adapters import add_adapters
+from gammapo.training.arguments import make_arguments
 from gammapo.training.prepare import Prepared, prepare
-from gammapo.training.recipe import OWN, Recipe
+from gammapo.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from gammapo.training.precision import Precision
 
 logger = logging.getLogger(__name__)
 DONE = "done"
+OTHER_DATA = "data (its content has changed)"
+# of launchers that tell each process its place by no RANK; accelerate reads them too
+MPI_SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
 PACKAGES = ("torch", "transformers", "accelerate", "peft", "datasets", "tokenizers", "numpy")
 
 
@@ -58,18 +66,27 @@ def train(
         say: called with a sentence at each stage.
 
     Raises:
-        InputError: bad recipe or data, or an output folder that belongs to another run.
+        InputError: bad recipe or data, an output folder that belongs to another run, or one in which another
+            process is training. Nothing is left behind by a call that is refused.
         RunError: a loss or gradient that is not finite.
     """
     folder = Path(recipe.output)
     if finished := _finished(folder, recipe):
         say(f"{folder} is complete already; nothing was trained")
         return finished
+    with lock.hold(folder) if _speaks_for_the_run() else nullcontext():
+        return _train(folder, recipe, on_step, say)
+
+
+def _train(
+    folder: Path, recipe: Recipe, on_step: Callable[[int, int], None] | None, say: Callable[[str], None]
+) -> RunResult:
     _settle_memory()
-    prepared = prepare(recipe)
     main = _is_first_rank()
-    if main:
-        _claim(folder, prepared)
+    # before the pairs are read, so that a change in between will not pass for what was trained on
+    digest = _data_digest(recipe) if main else None
+    prepared = prepare(recipe)
+    begun = main and _has_begun(folder, prepared)
     for note in [*prepared.notes, prepared.loss.objective]:
         say(note)
     started = time.monotonic()
@@ -80,6 +97,8 @@ def train(
     args = _training_arguments(prepared, precision)
     model = _load_model(recipe, precision.load)
     trainer = _make_trainer(model, args, prepared, precision, on_step)
+    if main and not begun:  # not before all that can be refused has been taken
+        _claim(folder, prepared)
     trainer.accelerator.wait_for_everyone()
     _give_reference(trainer, prepared, folder, say)
     resumed = checkpoints.last_good(folder)
@@ -97,7 +116,8 @@ def train(
     seconds = round(time.monotonic() - started, 1)
     if main:
         trainer.ledger.save(folder / "ledger.parquet")
-        _note(folder, {"status": DONE, "steps": trainer.state.global_step, "seconds": seconds})
+        done = {"status": DONE, "steps": trainer.state.global_step, "seconds": seconds}
+        _note(folder, {**done, "data_digest": digest})
     trainer.accelerator.wait_for_everyone()
     return RunResult(
         folder=folder,
@@ -118,11 +138,14 @@ def _identity(recipe: Recipe) -> dict[str, Any]:
 
 
 def _finished(folder: Path, recipe: Recipe) -> RunResult | None:
+    """What a complete run of this recipe left; InputError if its data have changed since."""
     if not (folder / "run.json").is_file():
         return None
     note = files.read_json(folder / "run.json")
     if note.get("status") != DONE or note.get("recipe") != json.loads(json.dumps(_identity(recipe))):
         return None
+    if not _has_the_data_of(note, recipe):
+        raise _another_run(folder, [OTHER_DATA])
     return RunResult(
         folder=folder,
         model=folder / "model",
@@ -133,35 +156,73 @@ def _finished(folder: Path, recipe: Recipe) -> RunResult | None:
     )
 
 
+def _has_the_data_of(note: dict[str, Any], recipe: Recipe) -> bool:
+    """Whether a recipe's data still are what the run trained on: told by their bytes, or else by the pairs.
+
+    Data that are not on this machine (a hub id, or a file that has gone) count as unchanged.
+    """
+    if not Path(recipe.data.path).exists():
+        return True
+    digest = _data_digest(recipe)
+    if digest is not None and digest == note.get("data_digest"):
+        return True
+    return prepare(recipe).fingerprint == note.get("data_fingerprint")
+
+
+def _data_digest(recipe: Recipe) -> str | None:
+    """SHA-256 over a file, or a folder's files and their names; None where that is not all of the data."""
+    path = Path(recipe.data.path)
+    if not path.exists() or is_mixture(path):
+        return None
+    try:
+        if path.is_file():
+            return files.sha256(path)
+        digest = hashlib.sha256()
+        for part in sorted(one for one in path.rglob("*") if one.is_file()):
+            digest.update(f"{part.relative_to(path)}\0{files.sha256(part)}\0".encode())
+    except OSError:  # the loader will say it better
+        return None
+    return digest.hexdigest()
+
+
+def _has_begun(folder: Path, prepared: Prepared) -> bool:
+    """Whether the folder holds this run already; InputError if it holds anything else."""
+    there = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    if not there - {lock.NAME}:
+        return False
+    if "run.json" not in there:
+        raise InputError(
+            "the folder is not empty and holds no run",
+            file=folder,
+            field="output",
+            fix="name another folder",
+        )
+    note = files.read_json(folder / "run.json")
+    different = _differences(note.get("recipe", {}), json.loads(json.dumps(_identity(prepared.recipe))))
+    if note.get("data_fingerprint") != prepared.fingerprint:
+        different.append(OTHER_DATA)
+    if different:
+        raise _another_run(folder, different)
+    return True
+
+
+def _another_run(folder: Path, different: list[str]) -> InputError:
+    return InputError(
+        "the folder holds another run, which differs in " + ", ".join(different),
+        file=folder,
+        field="output",
+        fix="name another output folder, or remove this one",
+    )
+
+
 def _claim(folder: Path, prepared: Prepared) -> None:
-    """Make the folder this run's, or find that it is; refuse a folder of anything else."""
-    identity = json.loads(json.dumps(_identity(prepared.recipe)))
-    if folder.exists() and any(folder.iterdir()):
-        if not (folder / "run.json").is_file():
-            raise InputError(
-                "the folder is not empty and holds no run",
-                file=folder,
-                field="output",
-                fix="name another folder",
-            )
-        note = files.read_json(folder / "run.json")
-        different = _differences(note.get("recipe", {}), identity)
-        if note.get("data_fingerprint") != prepared.fingerprint:
-            different.append("data (its content has changed)")
-        if different:
-            raise InputError(
-                "the folder holds another run, which differs in " + ", ".join(different),
-                file=folder,
-                field="output",
-                fix="name another output folder, or remove this one",
-            )
-        return
+    """Make the folder this run's."""
     files.write_text(folder / "recipe.yaml", prepared.recipe.as_yaml())
     if prepared.noise is not None:
         files.write_json(folder / "noise.json", prepared.noise)
     note = {
         "status": "started",
-        "recipe": identity,
+        "recipe": _identity(prepared.recipe),
         "objective": prepared.loss.objective,
         "pairs": len(prepared.pairs),
         "data_fingerprint": prepared.fingerprint,
@@ -190,7 +251,7 @@ def _note(folder: Path, more: dict[str, Any]) -> None:
 
 def _last_metrics(folder: Path) -> dict[str, float]:
     path = folder / "metrics.jsonl"
-    lines = path.read_text().splitlines() if path.exists() else []
+    lines = files.split_lines(path.read_text(encoding="utf-8")) if path.exists() else []
     return json.loads(lines[-1]) if lines else {}
 
 
@@ -200,6 +261,12 @@ def _last_metrics(folder: Path) -> dict[str, float]:
 def _is_first_rank() -> bool:
     """As launchers say it; asking accelerate here would fix its device before the arguments are known."""
     return int(os.environ.get("RANK", "0")) == 0
+
+
+def _speaks_for_the_run() -> bool:
+    """Whether this process may keep others out of the run folder: surely not those of its own run."""
+    several = "RANK" not in os.environ and any(int(os.environ.get(name, "1")) > 1 for name in MPI_SIZES)
+    return _is_first_rank() and not several
 
 
 def _decide_precision(recipe: Recipe) -> Precision:
@@ -238,14 +305,7 @@ def _load_model(recipe: Recipe, dtype: str) -> Any:
         from peft import prepare_model_for_kbit_training
 
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
-    return models.add_lora(
-        model,
-        rank=recipe.lora.rank,
-        alpha=recipe.lora.alpha,
-        dropout=recipe.lora.dropout,
-        target_modules=recipe.lora.target_modules,
-        seed=recipe.training.seed,
-    )
+    return add_adapters(model, recipe.lora, recipe.training.seed)
 
 
 def _give_reference(trainer, prepared: Prepared, folder: Path, say) -> None:
@@ -291,30 +351,7 @@ def _give_reference(trainer, prepared: Prepared, folder: Path, say) -> None:
 
 
 def _training_arguments(prepared: Prepared, precision: Precision) -> Any:
-    import torch
-    from transformers import TrainingArguments
-
-    settings = prepared.recipe.training
-    args = TrainingArguments(
-        **{
-            "output_dir": str(prepared.recipe.output),
-            "per_device_train_batch_size": 1,  # an item is a whole optimiser step
-            "gradient_accumulation_steps": 1,
-            "warmup_steps": settings.warmup_ratio,
-            "use_cpu": not torch.cuda.is_available(),
-            "remove_unused_columns": False,
-            "ddp_find_unused_parameters": False,
-            "logging_nan_inf_filter": False,  # hides what the guard must see
-            "save_strategy": "steps",
-            "logging_strategy": "steps",
-            "disable_tqdm": True,
-            "report_to": "none",
-            **precision.arguments,
-            **settings.model_dump(exclude=set(OWN)),
-        }
-    )
-    _ = args.device  # starts the process group, where there is one
-    return args
+    return make_arguments(prepared.recipe, precision.arguments)
 
 
 def _make_trainer(model, args, prepared: Prepared, precision: Precision, on_step) -> Any:

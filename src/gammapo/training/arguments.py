@@ -1,0 +1,223 @@
+"""transformers' TrainingArguments of a recipe: which keys and values they take, tried before a run begins."""
+
+from __future__ import annotations
+
+import os
+import typing
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pydantic
+
+from gammapo import models
+from gammapo.errors import InputError, nearest
+
+if TYPE_CHECKING:
+    from transformers import TrainingArguments
+
+    from gammapo.training.recipe import Recipe, TrainingSection
+
+OWN = (
+    "pairs_per_step",
+    "tokens_per_batch",
+    "warmup_ratio",
+    "save_total_limit",
+    "sample_every",
+    "samples",
+    "sample_tokens",
+)  # never given to transformers
+MANAGED = {
+    "output_dir": "output",
+    "per_device_train_batch_size": "training.tokens_per_batch",
+    "gradient_accumulation_steps": "training.pairs_per_step",
+    "remove_unused_columns": "nothing: it has no meaning here",
+}
+RULED = {"lr_scheduler_type", "save_steps"}  # keys of the section for which transformers has rules of its own
+# whether these can be taken depends on machine and launcher, so only the run itself can tell
+OF_THE_PLACE = {
+    *"tf32 deepspeed fsdp fsdp_config parallelism_config accelerator_config".split(),
+    *"torch_compile torch_compile_backend torch_compile_mode".split(),
+}
+OF_TORCH = {"adamw_torch", "adamw_torch_fused", "sgd", "adagrad", "rmsprop", "adafactor"}  # need no package
+FAULTS = (ValueError, TypeError, KeyError, ArithmeticError)  # what transformers and torch refuse values with
+CHANGE = "change the recipe, or give it on the command line as key=value"
+
+
+def checked(settings: TrainingSection) -> TrainingSection:
+    """The section once transformers takes what it is handed; a switch or whole number is of its own type.
+
+    Raises:
+        InputError: a key that TrainingArguments has not or that gammapo sets itself, or a value that they,
+            the optimiser or the schedule refuse.
+    """
+    extra = settings.model_extra or {}
+    if not extra and not settings.model_fields_set & RULED:
+        return settings  # all else is checked by its type, without waiting for transformers to be imported
+    from transformers import TrainingArguments
+
+    kinds = typing.get_type_hints(TrainingArguments)
+    _check_keys(extra, list(kinds), [*type(settings).model_fields, *kinds])
+    settings = settings.model_copy(
+        update={key: _typed(key, value, kinds[key]) for key, value in extra.items()}
+    )
+    _check_names(settings)
+    if "RANK" not in os.environ and "ACCELERATE_USE_DEEPSPEED" not in os.environ:
+        # a launched run tries its own arguments, which may join its processes together, a moment later
+        _check_together(settings)
+    return settings
+
+
+def make_arguments(recipe: Recipe, more: Mapping[str, Any]) -> TrainingArguments:
+    """The arguments of a run, which take up its device and start the process group where there is one.
+
+    Raises:
+        InputError: values that cannot be had on this machine.
+    """
+    import torch
+    from transformers import TrainingArguments
+
+    place = {"output_dir": recipe.output, "use_cpu": not torch.cuda.is_available()}
+    try:
+        args = TrainingArguments(**{**place, **_always(recipe.training), **more, **_given(recipe.training)})
+        _ = args.device
+        _build(args)
+    except (*FAULTS, ImportError) as error:
+        raise InputError(
+            f"these settings cannot be trained with here: {_words(error)}",
+            field="training",
+            fix="change the recipe, or how it is launched",
+        ) from error
+    return args
+
+
+def _always(settings: TrainingSection) -> dict[str, Any]:
+    return {
+        "per_device_train_batch_size": 1,  # an item is a whole optimiser step
+        "gradient_accumulation_steps": 1,
+        "warmup_steps": settings.warmup_ratio,
+        "remove_unused_columns": False,
+        "ddp_find_unused_parameters": False,
+        "logging_nan_inf_filter": False,  # hides what the guard must see
+        "save_strategy": "steps",
+        "logging_strategy": "steps",
+        "disable_tqdm": True,
+        "report_to": "none",
+    }
+
+
+def _given(settings: TrainingSection) -> dict[str, Any]:
+    return settings.model_dump(exclude=set(OWN))
+
+
+# ---- one key at a time ----
+
+
+def _check_keys(extra: Mapping[str, Any], known: list[str], all_keys: list[str]) -> None:
+    for key in extra:
+        if key in MANAGED:
+            raise InputError(
+                "gammapo sets this itself", field=f"training.{key}", fix=f"set {MANAGED[key]} instead"
+            )
+        if key not in known:
+            raise InputError(
+                f"unknown key {key!r}",
+                field=f"training.{key}",
+                expected=nearest(key, all_keys),
+                fix="correct the key or remove it",
+            )
+
+
+def _typed(key: str, value: Any, kind: Any) -> Any:
+    """The value if it is of its key's type; transformers itself takes bf16=maybe for true."""
+    config = pydantic.ConfigDict(
+        allow_inf_nan=False,
+        coerce_numbers_to_str=True,  # a run's name may be a number
+        arbitrary_types_allowed=True,
+    )
+    try:
+        taken = pydantic.TypeAdapter(kind, config=config).validate_python(value)
+    except pydantic.ValidationError as error:
+        raise InputError(
+            f"got {value!r}",
+            field=f"training.{key}",
+            expected=error.errors()[0]["msg"].removeprefix("Input should be "),
+            fix=CHANGE,
+        ) from error
+    return taken if isinstance(taken, int) else value  # 1e3 steps are 1000, and "off" is false
+
+
+def _check_names(settings: TrainingSection) -> None:
+    from transformers import SchedulerType
+    from transformers.training_args import OptimizerNames
+
+    for key, names in (("optim", OptimizerNames), ("lr_scheduler_type", SchedulerType)):
+        known = [str(one.value) for one in names]
+        value = getattr(settings, key, None)
+        if value is not None and value not in known:
+            raise InputError(
+                f"got {value!r}", field=f"training.{key}", expected=nearest(str(value), known), fix=CHANGE
+            )
+
+
+# ---- all together ----
+
+
+def _check_together(settings: TrainingSection) -> None:
+    values = {key: value for key, value in _given(settings).items() if key not in OF_THE_PLACE}
+    problem = _refusal(settings, values)
+    if problem is None:
+        return
+    # at fault is the key without which the others would do; where there is none, several are
+    for key, value in values.items():
+        if _refusal(settings, {name: one for name, one in values.items() if name != key}) is None:
+            raise InputError(f"got {value!r}: {problem}", field=f"training.{key}", fix=CHANGE)
+    raise InputError(problem, field="training", fix=CHANGE)
+
+
+def _refusal(settings: TrainingSection, values: Mapping[str, Any]) -> str | None:
+    """Why transformers or torch cannot train with these values on any machine, in their words."""
+    import torch
+    from transformers import TrainingArguments
+
+    class Trial(TrainingArguments):
+        """The same checks, without taking up a device or starting a process group."""
+
+        device = property(lambda self: torch.device("cpu"))  # pyright: ignore[reportIncompatibleMethodOverride]
+
+    try:
+        with models.quiet():
+            trial = Trial(**{"output_dir": "trial", **_always(settings), **values, "use_cpu": True})
+            _build(trial)
+    except ImportError:  # of a package that the machine which trains may have
+        return None
+    except FAULTS as error:
+        return _words(error)
+    return None
+
+
+def _build(args: TrainingArguments) -> None:
+    """Build optimiser and schedule as the trainer will, over one weight: most values are checked only there.
+
+    Optimisers of other packages may need the model, so theirs are left to the trainer.
+    """
+    import torch
+    from transformers import Trainer, get_scheduler
+
+    if args.eval_strategy != "no" or args.eval_on_start:
+        raise ValueError("a run has no pairs to evaluate on")
+    weight = torch.nn.Parameter(torch.zeros(1, device=args.device))
+    kind: Any = torch.optim.SGD
+    options: dict[str, Any] = {"lr": args.learning_rate}
+    if str(getattr(args.optim, "value", args.optim)) in OF_TORCH:
+        kind, options = Trainer.get_optimizer_cls_and_kwargs(args)
+    get_scheduler(
+        args.lr_scheduler_type,
+        optimizer=kind([weight], **options),
+        num_warmup_steps=args.get_warmup_steps(1000),
+        num_training_steps=1000,
+        scheduler_specific_kwargs=args.lr_scheduler_kwargs,  # pyright: ignore[reportArgumentType]
+    )
+
+
+def _words(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,37 @@
+"""Adapters on the model's shape: what they name must be there, and no weights are read to tell."""
+
+import shutil
+
+import pytest
+import torch
+
+from gammapo.errors import InputError
+from gammapo.training.adapters import add_adapters, check_targets
+from gammapo.training.recipe import LoraSection
+
+
+def section(**given):
+    return LoraSection.model_validate(given)
+
+
+@pytest.mark.parametrize("targets", ["q_proj", ["foo"], "[", ["norm"], []])
+def test_what_the_model_has_not_is_refused(tiny_model_dir, tiny_model, targets):
+    # one pattern must match a whole name, so "q_proj" by itself matches none
+    with pytest.raises(InputError, match=r"lora\.target_modules: cannot be adapted") as caught:
+        check_targets(str(tiny_model_dir), section(target_modules=targets))
+    assert "[q_proj, v_proj]" in str(caught.value)
+    with pytest.raises(InputError, match=r"lora\.target_modules: cannot be adapted"):
+        add_adapters(tiny_model, section(target_modules=targets), seed=0)
+
+
+@pytest.mark.parametrize("targets", ["all-linear", ["q_proj", "v_proj"], r".*\.(q|v)_proj"])
+def test_what_it_has_is_taken_and_needs_only_the_config(tiny_model_dir, tmp_path, targets):
+    shutil.copy(tiny_model_dir / "config.json", tmp_path)
+    before = torch.get_rng_state()
+    check_targets(str(tmp_path), section(target_modules=targets))
+    assert torch.equal(torch.get_rng_state(), before), "reading a recipe draws no numbers"
+
+
+@pytest.mark.parametrize("path", ["nobody/nothing", "/nowhere/at/all"])
+def test_a_model_that_is_not_here_is_left_to_the_loader(path):
+    check_targets(path, section(target_modules=["foo"]))
