@@ -34,6 +34,17 @@ def test_table_shows_shape_lengths_and_marked_tokens(run, path, tiny_model_dir):
         assert part in out
 
 
+def test_the_split_and_an_id_in_brackets_are_shown(run, tmp_path, tiny_model_dir):
+    from datasets import Dataset, DatasetDict
+
+    rows = [{"id": "[row/1]", "prompt": "a", "chosen": "yes", "rejected": "no"}]
+    DatasetDict({"train_prefs": Dataset.from_list(rows)}).save_to_disk(tmp_path / "saved")
+    code, out, err = run(tmp_path / "saved", "--split", "train_prefs", "--model", tiny_model_dir)
+    assert code == 0, err
+    assert f"{tmp_path / 'saved'} [train_prefs]" in out
+    assert "Pair [row/1] through" in out
+
+
 def test_bad_input_exits_2(run, tmp_path):
     empty = tmp_path / "empty.jsonl"
     empty.write_text("")

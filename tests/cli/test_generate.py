@@ -36,6 +36,14 @@ def test_generate_then_check(prompts, tiny_model_dir, tmp_path):
     assert json.loads(bad.stdout)["good"] is False
 
 
+@pytest.mark.parametrize("name", ["run[v2]", "mistral[/INST]"])
+def test_a_generator_with_brackets_keeps_them(run, prompts, tiny_model_dir, tmp_path, name):
+    base = ["generate", "--prompts", prompts, "--model", tiny_model_dir, "--max-new-tokens", "2"]
+    code, out, err = run(*base, "-o", tmp_path / "outputs.json", "--generator", name)
+    assert code == 0, err
+    assert f" {name} " in out.splitlines()[-1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -42,6 +42,13 @@ def test_rules_to_annotations_to_winrate_format(folder):
     }
 
 
+def test_a_dry_run_of_a_judge_that_makes_no_calls(folder):
+    dry = [*BASE, "--judge", "rules:rules.yaml", "--dry-run"]
+    assert CliRunner().invoke(app, dry).stdout == "3 comparisons; this judge makes no calls\n"
+    found = json.loads(CliRunner().invoke(app, [*dry, "--format", "json"]).stdout)
+    assert found == {"comparisons": 3, "calls": 0, "prompt_tokens": 0, "completion_tokens": 0, "cost": 0.0}
+
+
 def test_a_real_judge_its_record_and_a_dry_run(folder, llama_server):
     for name in ("model.json", "reference.json"):  # one comparison is enough, as tokens take time
         (folder / name).write_text(json.dumps(json.loads((folder / name).read_text())[:1]))

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 from gammapo import losses
 from gammapo.cli.app import app
 from gammapo.errors import InputError
-from gammapo.integrations.configs import import_recipe, tell_kind
+from gammapo.integrations.configs import tell_kind
 from gammapo.training import load_recipe
 
 COMMON = {
@@ -32,16 +32,6 @@ COMMON = {
     "hub_model_id": "simpo-exps",
 }
 TRL = {"model_name_or_path": "some/model", "dataset_name": "some/pairs"}
-
-
-@pytest.fixture
-def read(tmp_path):
-    def write_and_import(content, **options):
-        path = tmp_path / "theirs.yaml"
-        path.write_text(yaml.safe_dump(content))
-        return import_recipe(path, **options)
-
-    return write_and_import
 
 
 def objective(found):
@@ -124,7 +114,8 @@ def test_trl_adapters_and_defaults(read):
         (COMMON | {"loss_type": "simpo", "trainer_type": "dpo"}, "simpo, with trainer_type dpo"),
         (COMMON | {"trainer_type": "simpo"}, "expected gm-simpo, simpo, cpo, orpo"),
         (COMMON, "--kind"),
-        ({"gamma_beta_ratio": 0.5}, "no model"),
+        ({"gamma_beta_ratio": 0.5}, "theirs.yaml: model_name_or_path: no model"),
+        (TRL | {"loss_type": {"sigmoid": 1}}, "loss_type"),
     ],
 )
 def test_what_cannot_be_read_is_said(read, theirs, said):
@@ -158,11 +149,95 @@ def test_an_unknown_key_is_not_dropped_in_silence(read):
     assert "galore_rank" in " ".join(read(COMMON | {"gamma_beta_ratio": 0.5, "galore_rank": 4}).differences)
 
 
+def test_a_key_that_this_objective_does_not_read_is_not_dropped_in_silence(read):
+    """γ-PO's τ and a SimPO loss, SimPO's cloning weight and a DPO loss: read by others, and not here."""
+    said = read(COMMON | {"gamma_beta_ratio": 0.5, "tau": 3, "gamma": 0.1}).differences
+    assert {"tau=3 is not carried over", "gamma=0.1 is not carried over"} <= set(said)
+    assert "sft_weight=0.2 is not carried over" in read(TRL | {"sft_weight": 0.2}).differences
+
+
+# alignment-handbook's recipes/zephyr-7b-beta/dpo/config_full.yaml of 2024, and its ORPO config
+ZEPHYR = {
+    "model_name_or_path": "alignment-handbook/zephyr-7b-sft-full",
+    "torch_dtype": None,
+    "dataset_mixer": {"HuggingFaceH4/ultrafeedback_binarized": 1.0},
+    "dataset_splits": ["train_prefs", "test_prefs"],
+    "preprocessing_num_workers": 12,
+    "bf16": True,
+    "beta": 0.01,
+    "do_eval": True,
+    "eval_strategy": "steps",
+    "eval_steps": 100,
+    "gradient_accumulation_steps": 2,
+    "hub_model_id": "zephyr-7b-dpo-full",
+    "learning_rate": 5.0e-7,
+    "lr_scheduler_type": "cosine",
+    "max_length": 1024,
+    "max_prompt_length": 512,
+    "num_train_epochs": 1,
+    "output_dir": "data/zephyr-7b-dpo-full",
+    "per_device_train_batch_size": 8,
+    "push_to_hub": True,
+    "seed": 42,
+    "warmup_ratio": 0.1,
+}
+ORPO = ZEPHYR | {"beta": 0.05, "hub_model_id": "zephyr-orpo-141b-A35b", "output_dir": "data/zephyr-orpo"}
+
+
+def test_the_handbooks_dpo(read):
+    found = read(ZEPHYR)
+    assert found.kind == "trl"
+    assert found.recipe["data"] == {
+        "path": "HuggingFaceH4/ultrafeedback_binarized",
+        "split": "train_prefs",
+        "max_length": 1024,
+        "max_prompt_length": 512,
+    }
+    assert found.recipe["loss"] == {"name": "dpo", "beta": 0.01}
+    assert not [text for text in found.differences if "not carried over" in text]
+    assert "for ORPOTrainer's config say --kind orpo" in " ".join(found.differences)
+
+
+def test_the_handbooks_qlora(read):
+    qlora = {"use_peft": True, "load_in_4bit": True, "lora_r": 128, "lora_alpha": 128}
+    found = read(ZEPHYR | qlora)
+    assert found.kind == "trl"
+    assert found.recipe["data"]["max_prompt_length"] == 512
+    assert {"rank": 128, "base": "4bit"}.items() <= found.recipe["lora"].items()
+    assert "nf4 without nested quantisation there" in " ".join(found.differences)
+
+
+@pytest.mark.parametrize("data", [{}, {"dataset_mixer": None, "dataset_name": "some/pairs"}])
+def test_the_handbooks_orpo_is_no_dpo(read, data):
+    found = read(ORPO | data)
+    assert found.kind == "orpo"
+    assert found.recipe["loss"] == {"name": "orpo", "lam": 0.05}
+    assert "β" not in losses.create(**found.recipe["loss"]).objective
+    assert "prompts and chosen answers" in " ".join(found.differences)
+
+
 def test_kinds():
     assert tell_kind({"gamma_beta_ratio": 1}) == "simpo"
     assert tell_kind({"gamma_beta_ratio": 1, "trainer_type": "simpo"}) == "gammapo"
     assert tell_kind({"cpo_alpha": 1}) == "trl"
     assert tell_kind({"beta": 1}) is None
+
+
+@pytest.mark.parametrize(
+    ("theirs", "kind"),
+    [
+        ({"dataset_mixture": {}, "beta": 0.1, "hub_model_id": "x-7b-DPO"}, "trl"),
+        ({"dataset_mixture": {}, "beta": 0.1, "loss_type": "apo_zero"}, "trl"),
+        ({"dataset_mixture": {}, "beta": 0.1}, None),
+        ({"dataset_mixture": {}, "beta": 0.1, "output_dir": "orpo-on-dpo-mix-7k"}, None),
+        ({"dataset_name": "x/y", "output_dir": "orpo"}, "orpo"),
+        ({"dataset_mixer": {}, "use_peft": True, "hub_model_id": "zephyr-7b-sft-qlora"}, None),
+        ({"dataset_mixer": {}, "hub_model_id": "x-cdpo", "beta": 0.1}, None),
+        ({"dataset_mixer": {}, "gamma_beta_ratio": 0.5, "output_dir": "vs-dpo"}, "simpo"),
+    ],
+)
+def test_kinds_that_the_names_of_runs_tell(theirs, kind):
+    assert tell_kind(theirs) == kind
 
 
 def test_command_writes_a_recipe_that_loads(tmp_path):

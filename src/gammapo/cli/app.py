@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import importlib
 import sys
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from gammapo import __version__
 from gammapo.errors import GammapoError
@@ -39,8 +41,24 @@ VERBS = {
 # a path that cannot be used is bad input; any other fault of a disk is a failed run
 PLACES = (FileExistsError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 
+
+class _InterruptError(Exception):
+    """A Ctrl-C on its way past typer, which would end the process without a word."""
+
+
+class _Verbs(TyperGroup):
+    """All verbs; an interrupt leaves them as an error of ours."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            raise _InterruptError from stop
+
+
 app = typer.Typer(
     name="gammapo",
+    cls=_Verbs,
     help="Preference training for labels that cannot all be trusted.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -72,13 +90,13 @@ for _verb, _target in VERBS.items():
 
 
 def main() -> None:
-    """Run the command line; exit 0 (done), 1 (the run failed), 2 (bad input or usage)."""
+    """Run the command line; exit 0 (done), 1 (the run failed), 2 (bad input or usage), 130 (interrupted)."""
     try:
         app()
     except GammapoError as error:
         typer.echo(f"gammapo: {error}", err=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, _InterruptError):
         typer.echo("gammapo: interrupted; the same command goes on where it stood", err=True)
         sys.exit(130)
     except BrokenPipeError:

@@ -64,13 +64,11 @@ def command(
         gpus=gpus,
         stored_only=stored,
         command=f"gammapo bench {grid} -o {folder}",
-        watch=lambda at: stderr.print(_line(at), soft_wrap=True),
+        watch=lambda at: stderr.print(_line(at)),
     )
     for failure in result.failures:
-        stderr.print(f"failed: {failure}", soft_wrap=True)
-    stderr.print(
-        f"{result.ran} runs made, {len(result.rows)} in all; report: {folder / 'report.html'}", soft_wrap=True
-    )
+        stderr.print(f"failed: {failure}")
+    stderr.print(f"{result.ran} runs made, {len(result.rows)} in all; report: {folder / 'report.html'}")
     if format is Format.json:
         print_json({"folder": str(folder), "cells": result.cells, "summaries": result.summaries})
     else:
@@ -91,7 +89,7 @@ def _remake(grid, folder: Path, count: int, format: Format, **settings) -> None:
         folder,
         count,
         **settings,
-        watch=lambda one: stderr.print(f"{one.world}, {one.loss}: made again", soft_wrap=True),
+        watch=lambda one: stderr.print(f"{one.world}, {one.loss}: made again"),
     )
     if format is Format.json:
         print_json([asdict(one) for one in found])
@@ -100,12 +98,11 @@ def _remake(grid, folder: Path, count: int, format: Format, **settings) -> None:
         print_table(head, [_compared(one) for one in found])
     for one in found:
         if one.error is not None:
-            stderr.print(f"failed: {one.error}", soft_wrap=True)
+            stderr.print(f"failed: {one.error}")
     if not all(one.alike for one in found):
         stderr.print(
             "not all are alike: other library versions, threads or another processor round otherwise; "
-            "where these are the same, it is a fault",
-            soft_wrap=True,
+            "where these are the same, it is a fault"
         )
         raise typer.Exit(1)
 

@@ -58,14 +58,14 @@ def command(
     else:
         _print(result)
         for warning in result.warnings:
-            stderr.print(warning, style="yellow", markup=False, soft_wrap=True)
+            stderr.print(warning, style="yellow")
         for standing in result.standings:
             for warning in standing.warnings:
-                stderr.print(f"{standing.name}: {warning}", style="yellow", markup=False, soft_wrap=True)
+                stderr.print(f"{standing.name}: {warning}", style="yellow")
     if output is not None:
         page = comparison_svg(result) if output.suffix == ".svg" else comparison_page(result)
         write_text(output, page, overwrite=overwrite)
-        stderr.print(f"wrote {output}", markup=False)
+        stderr.print(f"wrote {output}")
 
 
 def _print(result) -> None:
@@ -110,4 +110,4 @@ def _arena(files, bootstrap: int, seed: int, format: Format, output: Path | None
     if output is not None:
         page = arena_svg(found) if output.suffix == ".svg" else arena_page(found)
         write_text(output, page, overwrite=overwrite)
-        stderr.print(f"wrote {output}", markup=False)
+        stderr.print(f"wrote {output}")

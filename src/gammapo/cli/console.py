@@ -21,7 +21,25 @@ class Format(StrEnum):
 
 
 UNBOUNDED = 10_000  # characters
-stderr = Console(stderr=True, highlight=False)
+
+
+def _plain(**settings: Any) -> Console:
+    """A console to which text is text: brackets and colons are the user's, never markup or emoji.
+
+    Colour comes by `style=` or as a `rich.text.Text`.
+    """
+    return Console(markup=False, emoji=False, highlight=False, **settings)
+
+
+stderr = _plain(stderr=True, soft_wrap=True)  # lines are never broken: a path can be copied from a log
+
+
+def stdout() -> Console:
+    """The console for results; made for each use, as it depends on where stdout leads at the time."""
+    console = _plain()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = UNBOUNDED  # a file or a pipe gets whole rows, as long as they are
+    return console
 
 
 def print_json(value: Any) -> None:
@@ -36,10 +54,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: st
         table.add_column(column, justify="right" if numeric else "left")
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
-    console = Console(highlight=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = UNBOUNDED  # a file or a pipe gets whole rows, as long as they are
-    console.print(table)
+    stdout().print(table)
 
 
 @contextmanager
@@ -47,7 +62,8 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on stderr with the time left; the function it gives takes (done, total)."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    words = TextColumn("{task.description}", markup=False)
+    columns = (words, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=stderr, transient=True) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -128,10 +128,11 @@ def sparkline(counts: tuple[int, ...]) -> str:
 
 
 def print_preview(shown: Preview) -> None:
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(highlight=False)
+    from gammapo.cli.console import stdout
+
+    console = stdout()
     template = "the model's chat template" if shown.template else "no chat template: plain text"
     console.print(f"\nPair {shown.pair} through {template}; loss falls on the tokens between ⟦ and ⟧.")
     for side in ("chosen", "rejected"):

@@ -10,14 +10,18 @@ from gammapo.cli.console import Format
 
 
 def command(
-    file: Path = typer.Argument(help="A config of SimPO, γ-PO or TRL (YAML or JSON)."),
+    file: Path = typer.Argument(
+        help="A config of SimPO, γ-PO, TRL or the alignment handbook (YAML or JSON)."
+    ),
     output: Path = typer.Option(None, "-o", "--output", help="The recipe to write; printed if not given."),
-    kind: str = typer.Option(None, help="simpo, gammapo or trl; told by the keys if not given."),
+    kind: str = typer.Option(
+        None, help="simpo, gammapo, trl or orpo (TRL's); told by the keys if not given."
+    ),
     gpus: int = typer.Option(4, min=1, help="GPUs that it was run on."),
     overwrite: bool = typer.Option(False, help="Replace the recipe if it exists."),
     format: Format = typer.Option(Format.table, help="json prints recipe and differences as one object."),
 ) -> None:
-    """Read a config of SimPO's, γ-PO's or TRL's trainer; differences go to stderr, the recipe to stdout."""
+    """Read a config of SimPO's, γ-PO's or TRL's trainers; differences go to stderr, the recipe to stdout."""
     import yaml
 
     from gammapo import files
@@ -34,10 +38,10 @@ def command(
     if format is Format.json:
         print_json({"kind": found.kind, "recipe": found.recipe, "differences": found.differences})
         return
-    stderr.print(f"{file}: read as {found.kind}", markup=False)
+    stderr.print(f"{file}: read as {found.kind}")
     for text in found.differences:
-        stderr.print(f"- {text}", markup=False, soft_wrap=True)
+        stderr.print(f"- {text}")
     if output is None:
         print(body, end="")
     else:
-        stderr.print(f"wrote {output}", markup=False)
+        stderr.print(f"wrote {output}")

@@ -10,7 +10,7 @@ import typer
 from gammapo.cli.console import Format
 
 if TYPE_CHECKING:
-    from gammapo.judging import Comparison, Estimate
+    from gammapo.judging import Comparison
     from gammapo.types import Judgement
 
 
@@ -94,15 +94,17 @@ def _dry_run(judge: Any, comparisons: list[Comparison], format: Format) -> None:
     from dataclasses import asdict
 
     from gammapo.cli.console import print_json
+    from gammapo.judging import Estimate
 
-    if not hasattr(judge, "estimate"):
-        print(f"{len(comparisons)} comparisons; this judge makes no calls")
-        return
-    expected: Estimate = judge.estimate(comparisons)
+    calls = hasattr(judge, "estimate")
+    free = Estimate(calls=0, prompt_tokens=0, completion_tokens=0, cost=0.0)
+    expected = judge.estimate(comparisons) if calls else free
     if format is Format.json:
-        print_json(asdict(expected))
-    else:
+        print_json({"comparisons": len(comparisons), **asdict(expected)})
+    elif calls:
         print(expected.describe())
+    else:
+        print(f"{len(comparisons)} comparisons; this judge makes no calls")
 
 
 def _summary(judgements: list[Judgement], output: Path) -> dict[str, Any]:

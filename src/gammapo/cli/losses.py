@@ -20,8 +20,6 @@ def command(
     format: Format = typer.Option(Format.table, help="How to print."),
 ) -> None:
     """List the losses by family, or show one with its options and how hard a pair pulls."""
-    from rich.markup import escape
-
     from gammapo import losses
     from gammapo.cli.console import print_json, print_table
     from gammapo.losses import describe
@@ -36,7 +34,7 @@ def command(
             rows = [describe.summary(loss) for loss in found]
             print_table(
                 ["", "formula", "needs", "source"],
-                [[r["name"], escape(r["formula"]), describe.needs_in_words(r), r["source"]] for r in rows],
+                [[r["name"], r["formula"], describe.needs_in_words(r), r["source"]] for r in rows],
                 title=f"\n{family}: {describe.FAMILIES.get(family, '')}",
             )
         typer.echo("\n`gammapo losses NAME` shows one in full; docs/losses.md shows all.")

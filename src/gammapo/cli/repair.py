@@ -71,9 +71,7 @@ def command(
         ceiling=ceiling,
         seed=seed,
     )
-    results = run_repair(
-        output, plan, stage=progress, say=lambda words: stderr.print(words, markup=False, soft_wrap=True)
-    )
+    results = run_repair(output, plan, stage=progress, say=stderr.print)
     if format is Format.json:
         print_json(results)
     else:

@@ -34,7 +34,7 @@ def command(
     if not overwrite:
         files.refuse_existing(target)
     files.write_text(target, found.page.markdown() if target.suffix == ".md" else found.page.render())
-    stderr.print(f"report: {target}", soft_wrap=True)
+    stderr.print(f"report: {target}")
     if format is Format.json:
         summary = {"kind": found.kind, "report": str(target), "finding": found.finding}
         print_json({**summary, "rows": list(found.rows), "comparisons": list(found.comparisons)})

@@ -81,5 +81,5 @@ def _plan(recipe: Any, format: Format, gpus: int, engine: str, gpu_memory: float
             for name, value in rows:
                 print(f"  {name:22} {value}" if name else f"  {value}")
     for warning in plan.warnings:
-        stderr.print(f"warning: {warning}", style="yellow", markup=False, soft_wrap=True)
+        stderr.print(f"warning: {warning}", style="yellow")
     stderr.print("the recipe and its data are sound; nothing was trained")

@@ -55,12 +55,12 @@ def command(
         print("\n".join(_table(ranked)))
         for result in ranked:
             for warning in result.warnings:
-                stderr.print(f"{result.generator}: {warning}", style="yellow", markup=False, soft_wrap=True)
+                stderr.print(f"{result.generator}: {warning}", style="yellow")
     if html is not None:
         from gammapo.evaluation.page import leaderboard_page
 
         write_text(html, leaderboard_page(results), overwrite=overwrite)
-        stderr.print(f"wrote {html}", markup=False)
+        stderr.print(f"wrote {html}")
 
 
 def _rank(result) -> float:

@@ -33,7 +33,7 @@ def start_command(
         allow_out_of_range=allow_out_of_range,
     )
     for notice in start.notices:
-        stderr.print(f"notice: {notice}", style="yellow", markup=False, soft_wrap=True)
+        stderr.print(f"notice: {notice}", style="yellow")
     print(start.path)
 
 

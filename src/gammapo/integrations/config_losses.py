@@ -31,15 +31,20 @@ def loss_section(theirs: Config, kind: str, path: str | Path, said: list[str]) -
     Raises:
         InputError: an objective that we do not have.
     """
-    table, default = TABLES[_table(theirs, kind)]
+    which = _table(theirs, kind)
+    table, default = TABLES[which]
     name = theirs.get("loss_type", default)
+    if which.startswith("trl dpo") and "loss_type" not in theirs:
+        said.append(
+            f"no loss_type: read as DPOTrainer's default, {default}; for ORPOTrainer's config say --kind orpo"
+        )
     if isinstance(name, list):
         if len(name) != 1:
             raise _no_such(name, path, ["one loss"])
         (name,) = name
     if kind == "gammapo" and theirs.get("trainer_type", "simpo") != "simpo":
         name = f"{name}, with trainer_type {theirs['trainer_type']}"
-    if name not in table:
+    if not isinstance(name, str) or name not in table:
         raise _no_such(name, path, list(table))
     found = table[name]
     loss: Config = {"name": found.name}
@@ -181,6 +186,16 @@ def _absolute_gamma(theirs: Config, said: list[str]) -> Config:
     return {"gamma": gamma}
 
 
+def _beta_is_lambda(theirs: Config, said: list[str]) -> Config:
+    weight = theirs.get("beta", 0.1)
+    said.append(
+        f"orpo: beta={weight} is ORPO's λ there (lam here). TRL's NLL term is the mean over all tokens of "
+        "the micro-batch's prompts and chosen answers; here each answer's own mean counts once, its prompt "
+        "left out"
+    )
+    return {"lam": weight}
+
+
 def _smoothing_is_meant(theirs: Config, said: list[str]) -> Config:
     said.append("label_smoothing with loss_type sigmoid is ignored by TRL 1.16's DPOTrainer; read as cDPO")
     return {"epsilon": theirs["label_smoothing"]}
@@ -226,6 +241,7 @@ TABLES: dict[str, tuple[dict[str, Objective], str]] = {
         },
         "sigmoid",
     ),
+    "orpo": ({"orpo": Objective("orpo", (_beta_is_lambda,))}, "orpo"),
     "trl dpo": (_DPO, "sigmoid"),
     "trl dpo, smoothed": (
         _DPO | {"sigmoid": Objective("cdpo", (_TRL_BETA, _smoothing_is_meant))},

@@ -1,0 +1,49 @@
+"""The entry point itself: what every verb ends with."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from gammapo.workspace.paths import open_workspace
+
+# A user's loss module, imported by whichever verb needs the loss; it keeps that verb at work. Shells start
+# background jobs with SIGINT ignored, which children inherit, so the handler is set anew.
+SLOW = """
+import signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
+print("at work", flush=True)
+time.sleep(60)
+"""
+RECIPE = """
+model: {path: some/model}
+data: {path: pairs.jsonl}
+loss: {name: 'slow:LOSS'}
+output: run
+"""
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [["losses", "slow:LOSS"], ["train", "recipe.yaml"], ["workspace", "start", "recipe.yaml"]],
+    ids=lambda verb: verb[0],
+)
+def test_an_interrupt_ends_with_130_and_one_line(verb, tmp_path):
+    (tmp_path / "slow.py").write_text(SLOW)
+    (tmp_path / "recipe.yaml").write_text(RECIPE)
+    if verb[0] == "workspace":  # a verb with verbs of its own
+        verb = [*verb, "--workspace", str(tmp_path)]
+        place = open_workspace(tmp_path)
+        for folder in (place.dataset, place.checkpoint):
+            (folder / "not empty").mkdir(parents=True)
+    command = [sys.executable, "-m", "gammapo", *verb]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "at work\n"
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert err == "gammapo: interrupted; the same command goes on where it stood\n"
