@@ -16,8 +16,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-# rooms whose code decides a result; errors, types and files do not
+# rooms whose code decides a result; errors, types and files do not, nor what keeps records of noise
 ROOMS = ("gammapo.losses", "gammapo.margins", "gammapo.noise", "gammapo.benchmark.worlds")
+RECORDS = ("gammapo.noise.guards", "gammapo.noise.manifest")
 
 
 def content_hash(value: Mapping[str, Any]) -> str:
@@ -53,7 +54,9 @@ def _read(name: str) -> tuple[str, tuple[str, ...]]:
             imported.add(node.module)
             imported |= {f"{node.module}.{alias.name}" for alias in node.names}
     _drop_docstrings(tree)
-    ours = sorted(one for one in imported if one.startswith(ROOMS) and _is_module(one))
+    ours = sorted(
+        one for one in imported if one.startswith(ROOMS) and not one.startswith(RECORDS) and _is_module(one)
+    )
     return hashlib.sha256(ast.unparse(tree).encode()).hexdigest(), tuple(ours)
 
 
