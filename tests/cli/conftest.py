@@ -10,6 +10,7 @@ def run(monkeypatch, capsys):
     """`run(*arguments)` gives exit code, stdout and stderr of `gammapo ARGUMENTS`."""
 
     def call(*arguments):
+        monkeypatch.delenv("COLUMNS", raising=False)  # pytest-xdist sets it; a pipe has no width
         monkeypatch.setattr("sys.argv", ["gammapo", *map(str, arguments)])
         try:
             cli.main()
