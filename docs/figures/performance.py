@@ -15,6 +15,8 @@ NAMES = {
     "micro4": "SimPO, 4 pairs at a time",
     "micro1": "SimPO, 1 pair at a time",
     "micro4_grouped": "SimPO, 4 of like length",
+    "grouped_budget": "the same, ours cut by tokens",
+    "micro4_budget": "SimPO, 4, ours cut by tokens",
     "dpo_micro4": "DPO, 4 pairs at a time",
     "micro4_checkpointed": "SimPO, 4, checkpointed",
     "micro4_texts": "SimPO, 4, AlpacaEval texts",
