@@ -120,14 +120,14 @@ def test_a_finished_run_is_not_that_of_other_data(recipe_dict, pair_file):
 
 
 def test_a_finished_run_on_a_folder_of_data(recipe_dict, pair_file, tmp_path, monkeypatch):
-    from gammapo.training import run
+    from gammapo.training import run_folder
 
     (tmp_path / "data").mkdir()
     pair_file = pair_file.rename(tmp_path / "data" / "train.jsonl")
     recipe_dict["data"]["path"] = str(tmp_path / "data")
     first = train(parse_recipe(recipe_dict))
     with monkeypatch.context() as patch:
-        patch.setattr(run, "prepare", lambda recipe: pytest.fail("the bytes are the same"))
+        patch.setattr(run_folder, "prepare", lambda recipe: pytest.fail("the bytes are the same"))
         assert train(parse_recipe(recipe_dict)) == first
     pair_file.write_text("".join(pair_file.read_text().splitlines(keepends=True)[1:]))
     with pytest.raises(InputError, match="its content has changed"):

@@ -7,49 +7,31 @@ sampled on the way, `checkpoints/` and `model/`.
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
 import json
 import logging
 import os
-import platform
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gammapo import files, models
-from gammapo.data.mixture import is_mixture
+from gammapo import models
 from gammapo.errors import InputError
-from gammapo.training import checkpoints, lock
+from gammapo.training import checkpoints, lock, run_folder
 from gammapo.training.adapters import add_adapters
 from gammapo.training.arguments import make_arguments
 from gammapo.training.prepare import Prepared, prepare
 from gammapo.training.recipe import Recipe
+from gammapo.training.run_folder import RunResult
 
 if TYPE_CHECKING:
     from gammapo.training.precision import Precision
 
 logger = logging.getLogger(__name__)
-DONE = "done"
-OTHER_DATA = "data (its content has changed)"
 # of launchers that tell each process its place by no RANK; accelerate reads them too
 MPI_SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
-PACKAGES = ("torch", "transformers", "accelerate", "peft", "datasets", "tokenizers", "numpy")
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunResult:
-    """A finished run. `resumed_from` is the step it went on from, None for a fresh run."""
-
-    folder: Path
-    model: Path
-    steps: int
-    seconds: float
-    resumed_from: int | None
-    metrics: dict[str, float]  # of the last logged step
 
 
 def train(
@@ -71,7 +53,7 @@ def train(
         RunError: a loss or gradient that is not finite.
     """
     folder = Path(recipe.output)
-    if finished := _finished(folder, recipe):
+    if finished := run_folder.finished(folder, recipe):
         say(f"{folder} is complete already; nothing was trained")
         return finished
     with lock.hold(folder) if _speaks_for_the_run() else nullcontext():
@@ -84,9 +66,9 @@ def _train(
     _settle_memory()
     main = _is_first_rank()
     # before the pairs are read, so that a change in between will not pass for what was trained on
-    digest = _data_digest(recipe) if main else None
+    digest = run_folder.data_digest(recipe) if main else None
     prepared = prepare(recipe)
-    begun = main and _has_begun(folder, prepared)
+    begun = main and run_folder.has_begun(folder, prepared)
     for note in [*prepared.notes, prepared.loss.objective]:
         say(note)
     started = time.monotonic()
@@ -98,7 +80,7 @@ def _train(
     model = _load_model(recipe, precision.load)
     trainer = _make_trainer(model, args, prepared, precision, on_step)
     if main and not begun:  # not before all that can be refused has been taken
-        _claim(folder, prepared)
+        run_folder.claim(folder, prepared)
     trainer.accelerator.wait_for_everyone()
     _give_reference(trainer, prepared, folder, say)
     resumed = checkpoints.last_good(folder)
@@ -116,8 +98,8 @@ def _train(
     seconds = round(time.monotonic() - started, 1)
     if main:
         trainer.ledger.save(folder / "ledger.parquet")
-        done = {"status": DONE, "steps": trainer.state.global_step, "seconds": seconds}
-        _note(folder, {**done, "data_digest": digest})
+        done = {"status": run_folder.DONE, "steps": trainer.state.global_step, "seconds": seconds}
+        run_folder.note_down(folder, {**done, "data_digest": digest})
     trainer.accelerator.wait_for_everyone()
     return RunResult(
         folder=folder,
@@ -125,134 +107,8 @@ def _train(
         steps=trainer.state.global_step,
         seconds=seconds,
         resumed_from=step,
-        metrics=_last_metrics(folder),
+        metrics=run_folder.last_metrics(folder),
     )
-
-
-# ---- the run folder ----
-
-
-def _identity(recipe: Recipe) -> dict[str, Any]:
-    """What makes two runs the same run: everything but where it is written."""
-    return recipe.model_dump(exclude={"output"})
-
-
-def _finished(folder: Path, recipe: Recipe) -> RunResult | None:
-    """What a complete run of this recipe left; InputError if its data have changed since."""
-    if not (folder / "run.json").is_file():
-        return None
-    note = files.read_json(folder / "run.json")
-    if note.get("status") != DONE or note.get("recipe") != json.loads(json.dumps(_identity(recipe))):
-        return None
-    if not _has_the_data_of(note, recipe):
-        raise _another_run(folder, [OTHER_DATA])
-    return RunResult(
-        folder=folder,
-        model=folder / "model",
-        steps=note["steps"],
-        seconds=note["seconds"],
-        resumed_from=None,
-        metrics=_last_metrics(folder),
-    )
-
-
-def _has_the_data_of(note: dict[str, Any], recipe: Recipe) -> bool:
-    """Whether a recipe's data still are what the run trained on: told by their bytes, or else by the pairs.
-
-    Data that are not on this machine (a hub id, or a file that has gone) count as unchanged.
-    """
-    if not Path(recipe.data.path).exists():
-        return True
-    digest = _data_digest(recipe)
-    if digest is not None and digest == note.get("data_digest"):
-        return True
-    return prepare(recipe).fingerprint == note.get("data_fingerprint")
-
-
-def _data_digest(recipe: Recipe) -> str | None:
-    """SHA-256 over a file, or a folder's files and their names; None where that is not all of the data."""
-    path = Path(recipe.data.path)
-    if not path.exists() or is_mixture(path):
-        return None
-    try:
-        if path.is_file():
-            return files.sha256(path)
-        digest = hashlib.sha256()
-        for part in sorted(one for one in path.rglob("*") if one.is_file()):
-            digest.update(f"{part.relative_to(path)}\0{files.sha256(part)}\0".encode())
-    except OSError:  # the loader will say it better
-        return None
-    return digest.hexdigest()
-
-
-def _has_begun(folder: Path, prepared: Prepared) -> bool:
-    """Whether the folder holds this run already; InputError if it holds anything else."""
-    there = {path.name for path in folder.iterdir()} if folder.exists() else set()
-    if not there - {lock.NAME}:
-        return False
-    if "run.json" not in there:
-        raise InputError(
-            "the folder is not empty and holds no run",
-            file=folder,
-            field="output",
-            fix="name another folder",
-        )
-    note = files.read_json(folder / "run.json")
-    different = _differences(note.get("recipe", {}), json.loads(json.dumps(_identity(prepared.recipe))))
-    if note.get("data_fingerprint") != prepared.fingerprint:
-        different.append(OTHER_DATA)
-    if different:
-        raise _another_run(folder, different)
-    return True
-
-
-def _another_run(folder: Path, different: list[str]) -> InputError:
-    return InputError(
-        "the folder holds another run, which differs in " + ", ".join(different),
-        file=folder,
-        field="output",
-        fix="name another output folder, or remove this one",
-    )
-
-
-def _claim(folder: Path, prepared: Prepared) -> None:
-    """Make the folder this run's."""
-    files.write_text(folder / "recipe.yaml", prepared.recipe.as_yaml())
-    if prepared.noise is not None:
-        files.write_json(folder / "noise.json", prepared.noise)
-    note = {
-        "status": "started",
-        "recipe": _identity(prepared.recipe),
-        "objective": prepared.loss.objective,
-        "pairs": len(prepared.pairs),
-        "data_fingerprint": prepared.fingerprint,
-        "data": prepared.notes,
-        "noise_manifest": None if prepared.noise is None else "noise.json",
-        "versions": {"gammapo": importlib.metadata.version("gammapo")}
-        | {name: importlib.metadata.version(name) for name in PACKAGES},
-        "machine": f"{platform.machine()}, Python {platform.python_version()}, {platform.system()}",
-    }
-    files.write_json(folder / "run.json", note)
-
-
-def _differences(old: Any, new: Any, path: str = "") -> list[str]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        return [
-            found
-            for key in {**old, **new}
-            for found in _differences(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
-        ]
-    return [] if old == new else [f"{path} ({old!r} there, {new!r} here)"]
-
-
-def _note(folder: Path, more: dict[str, Any]) -> None:
-    files.write_json(folder / "run.json", files.read_json(folder / "run.json") | more)
-
-
-def _last_metrics(folder: Path) -> dict[str, float]:
-    path = folder / "metrics.jsonl"
-    lines = files.split_lines(path.read_text(encoding="utf-8")) if path.exists() else []
-    return json.loads(lines[-1]) if lines else {}
 
 
 # ---- model, reference, trainer ----

@@ -1,0 +1,157 @@
+"""Whose a run folder is: claimed by one recipe and its data, found again, and refused to any other."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gammapo import files
+from gammapo.data.mixture import is_mixture
+from gammapo.errors import InputError
+from gammapo.training import lock
+from gammapo.training.prepare import Prepared, prepare
+from gammapo.training.recipe import Recipe
+
+DONE = "done"
+OTHER_DATA = "data (its content has changed)"
+PACKAGES = ("torch", "transformers", "accelerate", "peft", "datasets", "tokenizers", "numpy")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """A finished run. `resumed_from` is the step it went on from, None for a fresh run."""
+
+    folder: Path
+    model: Path
+    steps: int
+    seconds: float
+    resumed_from: int | None
+    metrics: dict[str, float]  # of the last logged step
+
+
+def _identity(recipe: Recipe) -> dict[str, Any]:
+    """What makes two runs the same run: everything but where it is written."""
+    return recipe.model_dump(exclude={"output"})
+
+
+def finished(folder: Path, recipe: Recipe) -> RunResult | None:
+    """What a complete run of this recipe left; InputError if its data have changed since."""
+    if not (folder / "run.json").is_file():
+        return None
+    note = files.read_json(folder / "run.json")
+    if note.get("status") != DONE or note.get("recipe") != json.loads(json.dumps(_identity(recipe))):
+        return None
+    if not _has_the_data_of(note, recipe):
+        raise _another_run(folder, [OTHER_DATA])
+    return RunResult(
+        folder=folder,
+        model=folder / "model",
+        steps=note["steps"],
+        seconds=note["seconds"],
+        resumed_from=None,
+        metrics=last_metrics(folder),
+    )
+
+
+def _has_the_data_of(note: dict[str, Any], recipe: Recipe) -> bool:
+    """Whether a recipe's data still are what the run trained on: told by their bytes, or else by the pairs.
+
+    Data that are not on this machine (a hub id, or a file that has gone) count as unchanged.
+    """
+    if not Path(recipe.data.path).exists():
+        return True
+    digest = data_digest(recipe)
+    if digest is not None and digest == note.get("data_digest"):
+        return True
+    return prepare(recipe).fingerprint == note.get("data_fingerprint")
+
+
+def data_digest(recipe: Recipe) -> str | None:
+    """SHA-256 over a file, or a folder's files and their names; None where that is not all of the data."""
+    path = Path(recipe.data.path)
+    if not path.exists() or is_mixture(path):
+        return None
+    try:
+        if path.is_file():
+            return files.sha256(path)
+        digest = hashlib.sha256()
+        for part in sorted(one for one in path.rglob("*") if one.is_file()):
+            digest.update(f"{part.relative_to(path)}\0{files.sha256(part)}\0".encode())
+    except OSError:  # the loader will say it better
+        return None
+    return digest.hexdigest()
+
+
+def has_begun(folder: Path, prepared: Prepared) -> bool:
+    """Whether the folder holds this run already; InputError if it holds anything else."""
+    there = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    if not there - {lock.NAME}:
+        return False
+    if "run.json" not in there:
+        raise InputError(
+            "the folder is not empty and holds no run",
+            file=folder,
+            field="output",
+            fix="name another folder",
+        )
+    note = files.read_json(folder / "run.json")
+    different = _differences(note.get("recipe", {}), json.loads(json.dumps(_identity(prepared.recipe))))
+    if note.get("data_fingerprint") != prepared.fingerprint:
+        different.append(OTHER_DATA)
+    if different:
+        raise _another_run(folder, different)
+    return True
+
+
+def _another_run(folder: Path, different: list[str]) -> InputError:
+    return InputError(
+        "the folder holds another run, which differs in " + ", ".join(different),
+        file=folder,
+        field="output",
+        fix="name another output folder, or remove this one",
+    )
+
+
+def claim(folder: Path, prepared: Prepared) -> None:
+    """Make the folder this run's."""
+    files.write_text(folder / "recipe.yaml", prepared.recipe.as_yaml())
+    if prepared.noise is not None:
+        files.write_json(folder / "noise.json", prepared.noise)
+    note = {
+        "status": "started",
+        "recipe": _identity(prepared.recipe),
+        "objective": prepared.loss.objective,
+        "pairs": len(prepared.pairs),
+        "data_fingerprint": prepared.fingerprint,
+        "data": prepared.notes,
+        "noise_manifest": None if prepared.noise is None else "noise.json",
+        "versions": {"gammapo": importlib.metadata.version("gammapo")}
+        | {name: importlib.metadata.version(name) for name in PACKAGES},
+        "machine": f"{platform.machine()}, Python {platform.python_version()}, {platform.system()}",
+    }
+    files.write_json(folder / "run.json", note)
+
+
+def _differences(old: Any, new: Any, path: str = "") -> list[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        return [
+            found
+            for key in {**old, **new}
+            for found in _differences(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
+        ]
+    return [] if old == new else [f"{path} ({old!r} there, {new!r} here)"]
+
+
+def note_down(folder: Path, more: dict[str, Any]) -> None:
+    files.write_json(folder / "run.json", files.read_json(folder / "run.json") | more)
+
+
+def last_metrics(folder: Path) -> dict[str, float]:
+    path = folder / "metrics.jsonl"
+    lines = files.split_lines(path.read_text(encoding="utf-8")) if path.exists() else []
+    return json.loads(lines[-1]) if lines else {}
