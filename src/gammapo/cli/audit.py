@@ -127,19 +127,14 @@ def _refuse_idle(given: Set[str], after: bool) -> None:
     def flag(name: str) -> str:
         return "--" + {"evaluation": "eval"}.get(name, name.replace("_", "-"))
 
-    for name in BEFORE if after else AFTER:
+    idle, where = (BEFORE, "without") if after else (AFTER, "with one of")
+    for name in idle:
         if name in given:
-            way = "one of --run, --cross-fit and --text" if not after else "an audit without them"
-            raise InputError(
-                "has no part where labels are judged by --run, --cross-fit or --text"
-                if after
-                else "has no part in the checks of the data alone",
-                field=flag(name),
-                expected=f"{flag(name)} in {way}" if after else f"{way} with it",
-            )
+            ways = f"an audit {where} --run, --cross-fit and --text"
+            raise InputError("has no part here", field=flag(name), expected=ways)
     for name, needed in WITH.items():
         if name in given and needed not in given:
-            raise InputError("has no part", field=flag(name), expected=f"{flag(needed)} with it")
+            raise InputError("has no part here", field=flag(name), expected=f"{flag(needed)} with it")
 
 
 def _held_out(sources: list[str]) -> list[tuple[str, Sequence[Message]]]:
