@@ -43,9 +43,18 @@ def test_another_runs_file_is_refused_and_another_scorers_named(tmp_path):
         SampleFile(path, {**RUN, "seed": 1})
     with pytest.raises(InputError, match="--rescore"):
         SampleFile(path, {**RUN, "scorer": "t"})
-    again = SampleFile(path, {**RUN, "scorer": "t"}, rescore=True).read()
-    assert [answer.score for row in again.values() for answer in row.answers] == [None]
     assert SampleFile(path, {**RUN, "seed": 1}, overwrite=True).read() == {}
+
+
+def test_old_scores_stay_on_disk_until_new_ones_have_come(tmp_path):
+    path, other = tmp_path / "s.jsonl", {**RUN, "scorer": "t"}
+    SampleFile(path, RUN).append([sampled("a")])
+    store = SampleFile(path, other, rescore=True)
+    assert [answer.score for row in store.read().values() for answer in row.answers] == [None]
+    assert SampleFile(path, RUN).read()[sampled("a").prompt] == sampled("a")  # as if its scorer had failed
+    new = sampled("a", 0.25)
+    store.replace({new.prompt: new})
+    assert SampleFile(path, other).read() == {new.prompt: new}
 
 
 def test_a_file_of_something_else_is_refused(tmp_path):

@@ -2,12 +2,13 @@
 
 import gzip
 import json
+from dataclasses import replace
 
 import pytest
 
-from gammapo.data import load_pairs, pair_id, write_pairs
+from gammapo.data import fingerprint, load_pairs, pair_id, write_pairs
 from gammapo.errors import InputError
-from gammapo.types import Message
+from gammapo.types import Message, PreferencePair
 
 USER = {"role": "user", "content": "Name a bird."}
 GOOD = {"role": "assistant", "content": "A wren."}
@@ -118,3 +119,25 @@ def test_drop_counts_and_places_bad_rows(tmp_path):
     assert "1 of 4 rows" in loaded.report.describe()
     with pytest.raises(InputError, match=r"a.jsonl:1: chosen: is empty"):
         load_pairs(path)
+
+
+def test_a_fingerprint_sees_order_labels_and_scores_of_either_answer():
+    pair = PreferencePair(id="a", prompt=(Message(role="user", content="q"),), chosen="x", rejected="y")
+    other = replace(pair, id="b")
+    scored = [
+        replace(pair, chosen_score=1.0),
+        replace(pair, rejected_score=1.0),
+        replace(pair, chosen_score=2.0),
+    ]
+    data_sets = [[pair, other], [other, pair], [pair.flipped(), other], *([one, other] for one in scored)]
+
+    assert len({fingerprint(pairs) for pairs in data_sets}) == len(data_sets)
+
+
+def test_the_report_of_a_file_gives_the_fingerprint_of_its_pairs(tmp_path):
+    row = ROWS["text"] | {"chosen_score": 1.5, "rejected_score": 0.5}
+
+    loaded = load_pairs(jsonl(tmp_path / "pairs.jsonl", row, row | {"prompt": "Name a fish."}))
+
+    assert loaded.pairs[0].chosen_score == 1.5
+    assert loaded.report.fingerprint == fingerprint(loaded.pairs)

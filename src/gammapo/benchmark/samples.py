@@ -53,7 +53,7 @@ class SampleFile:
     Args:
         path: the file; it need not exist.
         run: model, sampling and scorer. A file of another model or sampling is another run's.
-        rescore: forget the stored scores.
+        rescore: forget the stored scores; on disk they stay until `replace` has new ones.
         overwrite: drop another run's file.
 
     Raises:
@@ -78,7 +78,7 @@ class SampleFile:
                 replace(row, answers=tuple(replace(answer, score=None) for answer in row.answers))
                 for row in self._rows
             ]
-        if header is None or rescore:
+        if header is None:
             self._write()
 
     def read(self) -> dict[Prompt, Sampled]:

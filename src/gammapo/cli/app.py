@@ -99,8 +99,6 @@ def main() -> None:
     except (KeyboardInterrupt, _InterruptError):
         typer.echo("gammapo: interrupted; the same command goes on where it stood", err=True)
         sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(0)
     except OSError as error:  # of libraries that write for themselves; files.py names its own
         if error.filename is None:
             raise

@@ -39,8 +39,16 @@ class RepeatNumbers:
 
 
 def fingerprint(pairs: Iterable[PreferencePair]) -> str:
-    """SHA-256 over ids and answers, in order: equal fingerprints are equal data with equal labels."""
+    """SHA-256 over ids, answers and scores, in order: of equal fingerprint is equal data with equal labels."""
     digest = hashlib.sha256()
     for pair in pairs:
-        digest.update("\0".join((pair.id, pair.chosen, pair.rejected, "")).encode())
+        digest.update(fingerprint_bytes(pair))
     return digest.hexdigest()
+
+
+def fingerprint_bytes(pair: PreferencePair) -> bytes:
+    """What a fingerprint takes in of one pair. The id stands for the prompt; a pair without scores adds none."""
+    parts = [pair.id, pair.chosen, pair.rejected]
+    if pair.chosen_score is not None or pair.rejected_score is not None:
+        parts += [repr(pair.chosen_score), repr(pair.rejected_score)]
+    return "".join(f"{part}\0" for part in parts).encode("utf-8", "surrogatepass")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from gammapo.data.faults import REASONS, RowError
-from gammapo.data.ids import RepeatNumbers, pair_id
+from gammapo.data.ids import RepeatNumbers, fingerprint_bytes, pair_id
 from gammapo.data.shapes import MARKER, USED_COLUMNS, classify, parse
 from gammapo.data.sources import rows
 from gammapo.errors import InputError
@@ -33,8 +33,8 @@ class LoadReport:
     """What was understood of a source, filled while it is read.
 
     `rows` read, of which `pairs` were good and the rest `dropped`. `noise_marker` is the mark that
-    `gammapo corrupt` leaves in a file, None in a file as it was collected. `fingerprint` is a SHA-256 over
-    ids and answers, in order: equal fingerprints are equal data with equal labels.
+    `gammapo corrupt` leaves in a file, None in a file as it was collected. `fingerprint` is what
+    `data.fingerprint` says of the pairs.
     """
 
     source: str
@@ -126,7 +126,7 @@ def iter_pairs(
             )
             continue
         pair = _with_unique_id(pair, repeats)
-        digest.update("\0".join((pair.id, pair.chosen, pair.rejected, "")).encode())
+        digest.update(fingerprint_bytes(pair))
         report.pairs += 1
         yield pair
         if report.pairs == limit:
