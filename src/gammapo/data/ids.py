@@ -39,7 +39,7 @@ class RepeatNumbers:
 
 
 def fingerprint(pairs: Iterable[PreferencePair]) -> str:
-    """SHA-256 over ids, answers and scores, in order: of equal fingerprint is equal data with equal labels."""
+    """SHA-256 over ids, answers and scores, in order: equal ones tell of equal data and labels."""
     digest = hashlib.sha256()
     for pair in pairs:
         digest.update(fingerprint_bytes(pair))
@@ -47,7 +47,7 @@ def fingerprint(pairs: Iterable[PreferencePair]) -> str:
 
 
 def fingerprint_bytes(pair: PreferencePair) -> bytes:
-    """What a fingerprint takes in of one pair. The id stands for the prompt; a pair without scores adds none."""
+    """What a fingerprint takes in of one pair. The id stands for the prompt; missing scores add nothing."""
     parts = [pair.id, pair.chosen, pair.rejected]
     if pair.chosen_score is not None or pair.rejected_score is not None:
         parts += [repr(pair.chosen_score), repr(pair.rejected_score)]
