@@ -14,6 +14,7 @@ from gammapo.logps.head import HeadOptions, token_logps
 from gammapo.logps.lean import lean_layers
 from gammapo.logps.packing import answer_sums, pack
 from gammapo.logps.segments import PairSegments
+from gammapo.logps.tied import embedding_by_rows
 from gammapo.logps.unwrap import causal_lm
 from gammapo.types import TokenizedPair
 
@@ -30,7 +31,11 @@ def shared_logps(
     """
     packed = pack(pairs, next(model.parameters()).device)
     core = causal_lm(model)
-    with scoring_head(core, packed.targets, head or HeadOptions()) as replaced, lean_layers(model, core):
+    with (
+        scoring_head(core, packed.targets, head or HeadOptions()) as replaced,
+        embedding_by_rows(model, core, replaced),
+        lean_layers(model, core),
+    ):
         logits = model(
             input_ids=packed.ids,
             position_ids=packed.positions,
@@ -65,7 +70,8 @@ def scoring_head(core: Any, targets: Tensor, options: HeadOptions) -> Iterator[b
     settings = HeadOptions(tile=options.tile, keep_bytes=options.keep_bytes, softcap=cap)
 
     def forward(hidden: Tensor) -> Tensor:
-        return token_logps(hidden[0], head.weight, head.bias, targets, settings)[None, :, None]
+        found = token_logps(hidden[0], head.weight, head.bias, targets, settings)
+        return found[None, :, None].clone()  # FSDP2 puts a hook on the result, and warns where it is a view
 
     head.forward = forward  # pyright: ignore[reportAttributeAccessIssue]
     if cap is not None:  # the cap is inside the log-probs now, and must not be put on them again
