@@ -70,3 +70,20 @@ def test_the_arena_rates_models_that_met(run, files, tmp_path):
     assert code == 0
     assert "Elo" in out
     assert "strong" in page.read_text()
+
+
+def test_an_input_is_not_overwritten_by_the_chart(run, files):
+    page = files[0].rename(files[0].with_suffix(".svg"))
+    code, _, err = run("compare", page, files[1], "--metric", "wr", "-o", page, "--overwrite")
+    assert code == 2
+    assert "is the input" in err
+    assert json.loads(page.read_text())
+
+
+def test_the_arena_counts_what_it_leaves_out(run, files):
+    rows = json.loads(files[0].read_text())
+    rows[0]["preference"], rows[1]["generator_2"] = None, "base"
+    files[0].write_text(json.dumps(rows))
+    code, _, err = run("compare", "--arena", *files, "--bootstrap", 100)
+    assert code == 0
+    assert err.startswith("2 rows are not judged, or compare a model with itself")

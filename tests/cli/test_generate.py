@@ -62,3 +62,13 @@ def test_bad_usage_exits_2_and_says_what(prompts, arguments, said, monkeypatch, 
         main()
     assert stopped.value.code == 2
     assert said in capsys.readouterr().err
+
+
+def test_the_prompts_are_not_overwritten_by_the_answers(run, prompts, tiny_model_dir):
+    before = prompts.read_bytes()
+    code, _, err = run(
+        "generate", "--prompts", prompts, "--model", tiny_model_dir, "-o", prompts, "--overwrite"
+    )
+    assert code == 2
+    assert "is the input" in err
+    assert prompts.read_bytes() == before

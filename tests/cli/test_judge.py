@@ -70,7 +70,8 @@ def test_a_real_judge_its_record_and_a_dry_run(folder, llama_server):
         (["--judge", "rules:rules.yaml"], "-o: is missing"),
         (["--judge", "rules:absent.yaml", "-o", "a.json"], "absent.yaml: no such file"),
         (["--judge", "oracle", "-o", "a.json"], "judge: got 'oracle'"),
-        (["--judge", "rules:rules.yaml", "-o", "model.json"], "already exists"),
+        (["--judge", "rules:rules.yaml", "-o", "."], "already exists"),
+        (["--judge", "rules:rules.yaml", "-o", "model.json"], "is the input"),
         (["--judge", "rules:rules.yaml", "-o", "a.json", "--both-orders"], "has no option 'order'"),
         (["--judge", "openai:m@http://127.0.0.1:9", "-o", "a.json", "--max-calls", "2"], "needs 4 calls"),
         (["--judge", "openai:m@http://127.0.0.1:9", "-o", "a.json", "--max-cost", "2"], "needs prices"),
@@ -101,3 +102,12 @@ def test_a_judge_that_cannot_be_reached_exits_1(folder, monkeypatch, capsys):
         main()
     assert stopped.value.code == 1
     assert "the first call failed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["model.json", "reference.json", "rules.yaml"])
+def test_an_input_is_not_overwritten_by_the_judgements(folder, name, run):
+    before = (folder / name).read_bytes()
+    code, _, err = run(*BASE, "--judge", "rules:rules.yaml", "-o", name, "--overwrite")
+    assert code == 2
+    assert "is the input" in err
+    assert (folder / name).read_bytes() == before

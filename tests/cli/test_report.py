@@ -74,3 +74,36 @@ def test_an_output_of_another_kind_is_refused(demo):
     done = gammapo(demo, "-o", demo / "r.pdf")
     assert done.returncode == 2
     assert ".html or .md" in done.stderr
+
+
+PAIR = {"a": "x", "b": "base", "metric": "gold_reward", "difference": 0.3, "ci95": [0.1, 0.5]}
+RUN = {"world": "w", "loss": "simpo", "noise": "ties", "rate": 0.2, "seed": 0, "gold_reward": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"results.json": ROWS, "comparisons.json": [5]}, "comparisons.json:1: a: is missing"),
+        ({"results.json": ROWS, "comparisons.json": [{**PAIR, "difference": "x"}]}, "difference: got 'x'"),
+        ({"results.json": ROWS, "comparisons.json": [{**PAIR, "metric": 3}]}, "metric: got 3"),
+        ({"results.json": [{**ROWS[0], "loss": ["x"]}]}, "results.json: loss: base: ['x']"),
+        ({"results.json": [{**ROWS[1], "noise_rate": "lots"}]}, "results.json: noise_rate: x: 'lots'"),
+        (
+            {"results.json": ROWS, "answers/x.json": [{"instruction": "a", "output": "b", "parts": [1]}]},
+            "x.json: parts: answer 1: got [1]",
+        ),
+        ({"results.json": {"kind": "repair"}}, "results.json: plan: is missing"),
+        ({"results.json": [{**RUN, "seed": [1]}]}, "results.json:1: seed: got [1]"),
+        ({"results.json": [{**RUN, "noise": ["x"]}]}, "results.json:1: noise: got ['x']"),
+        ({"results.parquet": "no Parquet"}, "results.parquet: cannot be read as Parquet"),
+        ({"metrics.jsonl": {"step": 1}, "run.json": {"recipe": "x"}}, "run.json: recipe: holds no recipe"),
+    ],
+)
+def test_a_broken_file_is_named_with_its_field(tmp_path, run, files, said):
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(json.dumps(content))
+    code, _, err = run("report", tmp_path)
+    assert code == 2
+    assert said in err
+    assert not (tmp_path / "report.html").exists()

@@ -94,3 +94,27 @@ def test_help_lists_every_kind_that_can_be_allowed():
     text = " ".join(CliRunner().invoke(cli.app, ["winrate", "--help"]).stdout.replace("│", " ").split())
     for kind in KINDS:
         assert kind in text
+
+
+def test_an_input_is_not_overwritten_by_the_page(run, file):
+    before = file.read_bytes()
+    code, _, err = run("winrate", file, "--bootstrap", 0, "--html", file, "--overwrite")
+    assert code == 2
+    assert "is the input" in err
+    assert file.read_bytes() == before
+
+
+def test_a_set_without_text_is_named_by_row(run, file, tmp_path):
+    path = tmp_path / "set.json"
+    path.write_text(json.dumps([{"instruction": "a"}, {"instruction": ["b"]}]))
+    code, _, err = run("winrate", file, "--instructions", path)
+    assert code == 2
+    assert f"{path}:2: instruction: is missing or no text" in err
+
+
+def test_models_of_one_name_are_told_apart(run, file, tmp_path):
+    other = tmp_path / "other.json"
+    other.write_bytes(file.read_bytes())
+    _, out, err = run("winrate", file, other, "--bootstrap", 0)
+    assert f"ours ({file})" in out
+    assert f"ours ({other}): instruction difficulty" in err

@@ -111,3 +111,31 @@ def test_unicode_line_ends_stay_inside_a_row(own_rows, tmp_path):
     rows = [row | {"output_2": "one\u2028two\u0085three"} for row in own_rows(2)]
     path.write_text("\r\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
     assert set(evaluation.read_annotations(path).outputs) == {"one\u2028two\u0085three"}
+
+
+def test_json_lines_of_one_line(own_rows, tmp_path):
+    path = tmp_path / "one.jsonl"
+    path.write_text(json.dumps(own_rows(1)[0]) + "\n")
+    assert len(evaluation.read_annotations(path)) == 1
+
+
+def test_half_a_character_is_read_and_evaluated(own_rows, make_file):
+    rows = own_rows(20)
+    rows[3]["instruction"] = rows[3]["output_2"] = "cut in a smile \ud83d"
+    (found,) = evaluation.evaluate_files([make_file(rows)], evaluation.Options(bootstrap=0))
+    assert found.win_rate.n_total == 20
+
+
+def test_a_line_nested_too_deeply_is_named(own_rows, tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps(own_rows(1)[0]) + "\n" + "[" * 100_000)
+    with pytest.raises(InputError, match="a.jsonl:2: is nested too deeply"):
+        evaluation.read_annotations(path)
+
+
+@pytest.mark.parametrize("content", ['{"m": {"win_rate": 50}}', "[]", "[5]", '[{"instruction": "a"}]'])
+def test_what_is_no_file_of_judgements_comes_with_a_mend(tmp_path, content):
+    path = tmp_path / "a.json"
+    path.write_text(content)
+    with pytest.raises(InputError, match="To mend it: "):
+        evaluation.read_annotations(path)

@@ -78,3 +78,13 @@ def test_models_that_nothing_connects_are_refused(file):
 def test_a_model_that_wins_everything_stays_finite(file):
     found = evaluation.ratings([file("a", "b", 1.0)], n_bootstrap=20)
     assert all(np.isfinite(r.interval.high) for r in found)
+
+
+def test_an_impossible_preference_of_the_other_order_is_not_averaged_away(file, tmp_path, own_rows):
+    forward = file("a", "b")
+    rows = own_rows(100, model="b", reference="a")
+    rows[4]["preference"] = 2.5  # with a forward 2 it would become 1.25
+    path = tmp_path / "back.json"
+    path.write_text(json.dumps(rows))
+    with pytest.raises(InputError, match=r"back.json:5: preference: 1 preferences lie outside"):
+        evaluation.both_orders(forward, evaluation.read_annotations(path))

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -105,3 +107,25 @@ def test_different_numbers_of_rows_cannot_be_paired():
 def test_values_that_have_no_mean_are_refused(bad):
     with pytest.raises(InputError, match="finite values"):
         evaluation.bootstrap_ci(bad)
+
+
+@pytest.mark.parametrize(("n", "expected"), [(1, 1.0), (2, 0.5), (10, 2 / 1024)])
+def test_a_difference_without_spread_has_the_sign_tests_p_value(n, expected):
+    """All n units differ alike: the chance that n fair signs agree is 2 / 2ⁿ, rounding or not."""
+    for gap in (1.0, 0.7 - 0.6):
+        found = evaluation.paired_difference(np.full(n, 0.6 + gap), np.full(n, 0.6))
+        assert found.p_value == pytest.approx(expected)
+    wins, losses = evaluation.win_rate(np.full(n, 2.0)), evaluation.win_rate(np.full(n, 1.0))
+    assert evaluation.paired_difference(wins, losses, n_bootstrap=50).p_value == pytest.approx(expected)
+
+
+def test_groups_of_long_labels_take_no_memory_and_keep_their_order():
+    labels = ["b", "a" * 1_000_000, *("c" for _ in range(200)), "b"]
+    tracemalloc.start()
+    units, counts = bootstrap.draws(len(labels), n_bootstrap=3, seed=0, groups=labels)
+    drawn = next(counts)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert units == 3
+    assert (drawn[:, 0] == drawn[:, -1]).all()
+    assert peak < 20e6

@@ -91,3 +91,12 @@ def test_two_files_of_one_model_are_named_by_file(own_rows, tmp_path):
         path.write_text(json.dumps(own_rows(seed=seed)))
     result = evaluation.compare([evaluation.read_annotations(path) for path in paths], options=FAST)
     assert {s.name for s in result.standings} == {f"ours ({path})" for path in paths}
+
+
+def test_two_rows_prove_nothing(own_rows, make_file):
+    paths = [make_file(own_rows(2, model=m, preference=p), f"{m}.json") for m, p in (("a", 2.0), ("b", 1.0))]
+    files = [evaluation.read_annotations(path) for path in paths]
+    found = evaluation.compare(files, metric="wr", options=FAST)
+    assert found.verdicts[0].p_holm == 0.5
+    assert found.verdicts[0].sentence.startswith("a cannot be told from b")
+    assert "only 2 instructions are compared: the intervals are rough" in found.warnings

@@ -5,7 +5,8 @@ import pytest
 
 from gammapo import evaluation
 from gammapo.errors import InputError
-from gammapo.evaluation.evaluate import Options
+from gammapo.evaluation.evaluate import Options, labels
+from gammapo.evaluation.page import leaderboard_page
 
 KEYS = """win_rate standard_error n_wins n_wins_base n_draws n_total discrete_win_rate avg_length
 length_controlled_winrate lc_standard_error win_rate_ci95 lc_ci95 generator reference warnings""".split()
@@ -36,9 +37,32 @@ def test_without_bootstrap_there_are_no_intervals(own_rows, make_file):
 
 
 def test_a_model_against_itself_is_fifty_whatever_the_judge_said(own_rows, make_file):
-    (result,) = evaluation.evaluate_files([make_file(own_rows(model="base"))], Options(bootstrap=20))
+    rows = [{**row, "output_2": row["output_1"]} for row in own_rows(model="base")]
+    (result,) = evaluation.evaluate_files([make_file(rows)], Options(bootstrap=20))
     assert result.length_controlled.length_controlled_winrate == 50
     assert any("compared with itself" in warning for warning in result.warnings)
+
+
+def test_two_models_of_one_name_are_not_fifty(own_rows, make_file):
+    rows = own_rows(60)
+    for place, row in enumerate(rows):
+        row["preference"] = 2.0 if place % 5 else 1.0
+    (apart,) = evaluation.evaluate_files([make_file(rows)], Options(bootstrap=0))
+    for row in rows:
+        row["generator_2"] = "base"
+    (alike,) = evaluation.evaluate_files([make_file(rows)], Options(bootstrap=0))
+    lc = [found.length_controlled.length_controlled_winrate for found in (apart, alike)]
+    assert lc[0] == lc[1] > 70
+    assert any("both sides are named 'base', but 60 of 60 outputs differ" in w for w in alike.warnings)
+
+
+def test_models_of_one_name_in_two_files_are_told_apart_by_their_files(own_rows, make_file):
+    paths = [make_file(own_rows(20), name) for name in ("a.json", "b.json")]
+    paths.append(make_file(own_rows(20, model="other"), "c.json"))
+    found = evaluation.evaluate_files(paths, Options(bootstrap=0))
+    assert labels(found) == [f"ours ({paths[0]})", f"ours ({paths[1]})", "other"]
+    page = leaderboard_page(found)
+    assert page.count(f"<td>ours ({paths[0]})") == 1
 
 
 def test_few_rows_have_a_win_rate_but_no_lc(own_rows, make_file):
@@ -59,6 +83,14 @@ def test_an_interval_without_width_is_called_so(own_rows, make_file):
     (result,) = evaluation.evaluate_files([make_file(own_rows(40, preference=2.0))], Options(bootstrap=20))
     assert result.as_dict()["win_rate_ci95"] == [100, 100]
     assert any("understates the doubt" in warning for warning in result.warnings)
+
+
+def test_a_width_of_zero_is_seen_through_rounding_and_among_few_rows(own_rows, make_file):
+    """The deviation of forty times 0.6 is not exactly 0."""
+    for n in (40, 6):
+        rows = own_rows(n, preference=1.6)
+        (result,) = evaluation.evaluate_files([make_file(rows)], Options(bootstrap=20))
+        assert any("understates the doubt" in warning for warning in result.warnings)
 
 
 def test_repeated_instructions_are_drawn_together_when_allowed(own_rows, make_file):

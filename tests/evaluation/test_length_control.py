@@ -148,3 +148,12 @@ def test_what_cannot_be_used_is_refused(change, message):
     }
     with pytest.raises(InputError, match=message):
         evaluation.length_controlled(**{**arguments, **change})
+
+
+def test_a_file_in_another_order_is_warned_of_where_position_decides(annotation_files):
+    file = evaluation.read_annotations(annotation_files["alpaca-7b"])
+    order = [1, 0, *range(2, len(file))]
+    options = evaluation.Options(bootstrap=0, leaderboard_compatible=True)
+    moved = evaluation.evaluate(file.take(order), options)
+    assert any("2 of 805 rows stand elsewhere in the official set" in warning for warning in moved.warnings)
+    assert not any("row position" in warning for warning in evaluation.evaluate(file, options).warnings)

@@ -87,3 +87,10 @@ def test_the_hub_gives_the_official_tables(tmp_path, monkeypatch):
     assert tables_from("hub").source.startswith("official (")
     assert asked == [("tatsu-lab/alpaca_eval", "df_gamed.csv", "dataset")]
     assert np.isfinite(tables_from(None).difficulty).all()
+
+
+def test_an_official_table_with_a_broken_cell_is_refused(tmp_path):
+    path = tmp_path / "df_gamed.csv"
+    path.write_text("index,std_delta_len,instruction_difficulty,preference\n0,,0.1,0.5\n")
+    with pytest.raises(InputError, match=r"df_gamed.csv: a cell is no number"):
+        official_tables(tmp_path)

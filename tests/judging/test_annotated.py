@@ -55,3 +55,15 @@ def test_real_annotations(shared_data):
     keys = ("instruction", "output_1", "output_2", "generator_1", "generator_2")
     judged = create(f"annotations:{path}").judge([Comparison(**{k: row[k] for k in keys}) for row in rows])
     assert [one.preference for one in judged] == [row["preference"] for row in rows]
+
+
+def test_nan_is_pandas_null(path):
+    path.write_text(json.dumps([{**ROWS[0], "preference": float("nan")}]))
+    [judged] = create(f"annotations:{path}").judge([Comparison(instruction="a", output_1="p", output_2="q")])
+    assert judged.preference is None
+
+
+def test_two_annotators_who_disagree_are_not_told_apart_by_their_order(path):
+    path.write_text(json.dumps([ROWS[0], ROWS[0], {**ROWS[0], "preference": 2.0, "annotator": "claude"}]))
+    with pytest.raises(InputError, match=r"a.json:3: preference: got 2.0, and an earlier row .* as 1.25"):
+        create(f"annotations:{path}")

@@ -249,3 +249,14 @@ def test_sigkill_loses_no_recorded_reply_and_pays_none_twice(faulty, tmp_path):
     assert len(asked_again) == len(COMPARISONS) + 1 - len(kept)
     preferences = [row["preference"] for row in json.loads(out.read_text())]
     assert all(1 < value < 2 and math.isfinite(value) for value in preferences)
+
+
+def test_a_model_that_changed_between_two_runs_is_not_mixed_in(faulty, record):
+    """The first run's probe came without log-probs, so the second asks it again, of a new model."""
+    faulty.plan = lambda attempt, call: "no log-probs"
+    judge(faulty, record, hard_labels=True).judge(COMPARISONS[:6])
+    faulty.plan, faulty.model = lambda attempt, call: "good", "served-2"
+    paid = sum(faulty.paid.values())
+    with pytest.raises(RunError, match="answers as served-2 now.*new --record"):
+        judge(faulty, record).judge(COMPARISONS)
+    assert sum(faulty.paid.values()) == paid + 1, "the probe only"

@@ -46,6 +46,7 @@ def test_repeated_instructions_are_matched_one_by_one(tmp_path):
         ("abcd", {"generator": {1: "n"}}, "generator: mixes 2 generators: m (3), n (1)"),
         ("abcd", {"messages": {1: ["hi"]}}, "m.json:2: messages: is no message list"),
         ("abcd", {"output": {2: None}}, "m.json:3: output: is missing or no text"),
+        ("abcd", {"output": {1: "cut \ud83d"}}, "m.json:2: output: holds half a character"),
     ],
 )
 def test_files_that_do_not_belong_together_are_refused(tmp_path, reference, instructions, changes, said):
@@ -79,3 +80,23 @@ def test_rows_are_alpaca_evals(tmp_path, reference):
         "preference": 1.75,
         "note": "x",
     }
+
+
+@pytest.mark.parametrize("row", [5, None, "text", ["a"]])
+def test_rows_that_are_no_objects_are_refused(tmp_path, reference, row):
+    path = tmp_path / "m.json"
+    path.write_text(json.dumps([row]))
+    with pytest.raises(InputError, match="m.json:1: instruction: is missing or no text"):
+        pair_outputs(path, reference)
+
+
+def test_messages_of_null_are_none(tmp_path, reference):
+    path = write(tmp_path / "m.json", "abcd", messages={0: None})
+    assert pair_outputs(path, reference)[0].messages == ()
+
+
+def test_names_of_null_are_missing_names(tmp_path, reference):
+    nulls = dict.fromkeys(range(4))
+    path = write(tmp_path / "m.json", "abcd", generator=nulls, dataset=nulls)
+    found = pair_outputs(path, path)[0]
+    assert (found.generator_1, found.generator_2, found.dataset) == ("reference", "model", "")

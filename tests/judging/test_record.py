@@ -79,3 +79,14 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
     assert path.read_text().startswith("this is no")
     with sqlite3.connect(tmp_path / "ok.sqlite"):
         Record(tmp_path / "ok.sqlite").close()
+
+
+def test_the_database_of_another_program_is_left_alone(tmp_path):
+    path = tmp_path / "notes.sqlite"
+    with sqlite3.connect(path) as base:
+        base.execute("CREATE TABLE notes (text TEXT)")
+    base.close()
+    before = path.read_bytes()
+    with pytest.raises(InputError, match="is no record of replies .*another program"):
+        Record(path)
+    assert path.read_bytes() == before

@@ -106,3 +106,7 @@ def test_as_a_judge(tmp_path):
     judged = create(f"rules:{tmp_path / 'r.json'}").judge(comparisons)
     assert [one.preference for one in judged] == [2.0, 1.0, 1.5]
     assert (judged[0].extra["score_1"], judged[0].extra["score_2"]) == (0.0, 1.0)
+
+
+def test_thousands_of_brackets_are_no_json(tmp_path):
+    assert scorer(tmp_path, [{"json": True}]).score([ASK], ["[" * 100_000]) == [0.0]

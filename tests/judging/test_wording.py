@@ -37,7 +37,17 @@ def test_without_log_probs_the_letter_counts_and_it_is_said(text, first):
 
 
 @pytest.mark.parametrize(
-    "logprobs", [{}, {"content": []}, {"content": [{}]}, {"content": [{"top_logprobs": []}]}, []]
+    "logprobs",
+    [
+        {},
+        {"content": []},
+        {"content": [{}]},
+        {"content": ["A"]},
+        {"content": [{"top_logprobs": []}]},
+        {"content": [{"top_logprobs": {"A": -0.1}}]},
+        {"content": [{"top_logprobs": ["A"]}]},
+        [],
+    ],
 )
 def test_broken_log_probs_are_none(logprobs):
     broken = {"choices": [{"message": {"content": "A"}, "logprobs": logprobs}]}

@@ -39,9 +39,10 @@ def command(
     from gammapo.evaluation.evaluate import Options
     from gammapo.evaluation.page import comparison_page, comparison_svg
     from gammapo.evaluation.tables import tables_from
-    from gammapo.files import refuse_existing, write_text
+    from gammapo.files import refuse_existing, refuse_input, write_text
 
     if output is not None:
+        refuse_input(output, files)
         if output.suffix not in {".html", ".svg"}:
             raise InputError(
                 f"ends in {output.suffix!r}", file=output, expected="a name ending in .html or .svg"
@@ -91,7 +92,14 @@ def _arena(files, bootstrap: int, seed: int, format: Format, output: Path | None
     from gammapo.evaluation.page import arena_page, arena_points, arena_svg
     from gammapo.files import write_text
 
-    found = ratings([read_annotations(file) for file in files], n_bootstrap=bootstrap, seed=seed)
+    read = [read_annotations(file) for file in files]
+    found = ratings(read, n_bootstrap=bootstrap, seed=seed)
+    left_out = sum(map(len, read)) - sum(rating.n_comparisons for rating in found) // 2
+    if left_out:
+        stderr.print(
+            f"{left_out} rows are not judged, or compare a model with itself, and enter no rating",
+            style="yellow",
+        )
     if format is Format.json:
         print_json(
             [

@@ -36,7 +36,7 @@ def command(
     from gammapo import generation
     from gammapo.cli.console import print_json, print_table
     from gammapo.errors import InputError
-    from gammapo.files import refuse_existing
+    from gammapo.files import refuse_existing, refuse_input
 
     if check is not None:
         _check(check, prompts, split, limit, format)
@@ -44,6 +44,7 @@ def command(
     for name, value in (("--model", model), ("-o", output)):
         if value is None:
             raise InputError("is missing", field=name, fix=f"give {name}, or --check FILE")
+    refuse_input(output, [prompts])
     if not overwrite:
         refuse_existing(output)
     sampling = generation.Sampling(

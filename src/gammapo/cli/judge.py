@@ -46,8 +46,10 @@ def command(
 
     if output is None and not dry_run:
         raise InputError("is missing", field="-o", fix="give -o FILE, or --dry-run")
-    if output is not None and not (overwrite or dry_run):
-        files.refuse_existing(output)
+    if output is not None:
+        files.refuse_input(output, [outputs, against, *_file_of(judge)])
+        if not (overwrite or dry_run):
+            files.refuse_existing(output)
     comparisons = judging.pair_outputs(outputs, against, partial=partial)
     options: dict[str, Any] = {
         "concurrency": concurrency,
@@ -71,6 +73,12 @@ def command(
         print_table(list(summary), [[_cell(value) for value in summary.values()]])
     for note, count in summary["notes"].items():
         stderr.print(f"{count} of {len(judgements)}: {note}", style="yellow")
+
+
+def _file_of(judge: str) -> list[str]:
+    """The file that a SPEC reads, if it reads one."""
+    kind, _, rest = judge.partition(":")
+    return [rest] if kind in ("rules", "annotations") else []
 
 
 def _options(

@@ -31,12 +31,14 @@ def command(
 ) -> None:
     """Win rates of models against a reference, raw and length-controlled."""
     from gammapo.cli.console import print_json, stderr
-    from gammapo.evaluation.evaluate import Options, evaluate_files
+    from gammapo.evaluation.evaluate import Options, evaluate_files, labels
     from gammapo.evaluation.tables import tables_from
-    from gammapo.files import refuse_existing, write_text
+    from gammapo.files import refuse_existing, refuse_input, write_text
 
-    if html is not None and not overwrite:
-        refuse_existing(html)
+    if html is not None:
+        refuse_input(html, [*files, *([instructions] if instructions else [])])
+        if not overwrite:
+            refuse_existing(html)
     options = Options(
         bootstrap=bootstrap,
         seed=seed,
@@ -52,10 +54,11 @@ def command(
         print_json(objects[0] if len(objects) == 1 else objects)
     else:
         ranked = sorted(results, key=_rank, reverse=True)
-        print("\n".join(_table(ranked)))
-        for result in ranked:
+        names = labels(ranked)
+        print("\n".join(_table(names, ranked)))
+        for name, result in zip(names, ranked, strict=True):
             for warning in result.warnings:
-                stderr.print(f"{result.generator}: {warning}", style="yellow")
+                stderr.print(f"{name}: {warning}", style="yellow")
     if html is not None:
         from gammapo.evaluation.page import leaderboard_page
 
@@ -68,7 +71,7 @@ def _rank(result) -> float:
     return result.win_rate.win_rate if lc is None else lc.length_controlled_winrate
 
 
-def _table(results) -> list[str]:
+def _table(names, results) -> list[str]:
     """Plain aligned columns: names are never cut, so that a piped table can be read by a program."""
 
     def cell(value: float | None, ci) -> str:
@@ -76,11 +79,11 @@ def _table(results) -> list[str]:
         return number if ci is None else f"{number}  [{ci.low:.1f}, {ci.high:.1f}]"
 
     rows = [["model", "LC win rate", "win rate", "n", "length"]]
-    for result in results:
+    for name, result in zip(names, results, strict=True):
         lc = result.length_controlled
         rows.append(
             [
-                result.generator + (" (!)" if result.suspicions else ""),
+                name + (" (!)" if result.suspicions else ""),
                 cell(None if lc is None else lc.length_controlled_winrate, result.lc_ci),
                 cell(result.win_rate.win_rate, result.win_rate_ci),
                 str(result.win_rate.n_total),
@@ -101,8 +104,18 @@ def _instructions(path: Path | None) -> list[str] | None:
     from gammapo.files import read_json
 
     rows = read_json(path)
-    if not isinstance(rows, list) or not all(isinstance(row, dict) and "instruction" in row for row in rows):
+    if not isinstance(rows, list) or not rows:
         raise InputError(
             "is no instruction set", file=path, expected="a JSON list of rows with `instruction`"
         )
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict) or not isinstance(row.get("instruction"), str):
+            raise InputError(
+                "is missing or no text",
+                file=path,
+                line=number,
+                field="instruction",
+                expected="text in every row",
+                fix="complete or drop the row",
+            )
     return [row["instruction"] for row in rows]

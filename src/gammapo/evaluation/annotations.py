@@ -16,6 +16,7 @@ from gammapo.files import open_text, split_lines
 from gammapo.types import Judgement
 
 Array = NDArray[np.float64]
+AGAIN = "give the annotations.json of a judge (gammapo judge, or alpaca_eval)"
 TEXTS = ("instruction", "output_1", "output_2", "generator_1", "generator_2")
 
 
@@ -98,14 +99,23 @@ def _rows(path: Path) -> list[Any]:
     except json.JSONDecodeError as error:
         rows = _json_lines(text, path, error)
     except RecursionError as error:
-        raise InputError("is nested too deeply", file=path, expected="a list of rows") from error
+        raise _too_deep(path) from error
     if isinstance(rows, dict) and isinstance(rows.get("annotations"), list):
         rows = rows["annotations"]
+    if isinstance(rows, dict) and "preference" in rows:  # JSON lines, of one line
+        rows = [rows]
     if not isinstance(rows, list):
         raise InputError(
-            f"holds a {type(rows).__name__}", file=path, expected="a list of rows, as AlpacaEval writes it"
+            f"holds a {type(rows).__name__}",
+            file=path,
+            expected="a list of rows, as AlpacaEval writes it",
+            fix=AGAIN,
         )
     return rows
+
+
+def _too_deep(path: Path, line: int | None = None) -> InputError:
+    return InputError("is nested too deeply", file=path, line=line, expected="a list of rows", fix=AGAIN)
 
 
 def _json_lines(text: str, path: Path, whole: json.JSONDecodeError) -> list[Any]:
@@ -121,12 +131,14 @@ def _json_lines(text: str, path: Path, whole: json.JSONDecodeError) -> list[Any]
             raise InputError(
                 f"not valid JSON: {problem}", file=path, line=at, fix="repair or recreate the file"
             ) from error
+        except RecursionError as error:
+            raise _too_deep(path, number) from error
     return rows
 
 
 def _from_rows(rows: Sequence[Any], *, origin: str) -> Annotations:
     if not rows:
-        raise InputError("holds no rows", file=origin, expected="at least one judged comparison")
+        raise InputError("holds no rows", file=origin, expected="at least one judged comparison", fix=AGAIN)
     for number, row in enumerate(rows, 1):
         _check_row(row, origin, number)
     preferences = np.array([_number(row["preference"]) for row in rows])
@@ -154,12 +166,19 @@ def _number(value: float | None) -> float:
 
 def _check_row(row: Any, origin: str, number: int) -> None:
     if not isinstance(row, Mapping):
-        raise InputError(f"a row is a {type(row).__name__}", file=origin, line=number, expected="an object")
+        raise InputError(
+            f"a row is a {type(row).__name__}", file=origin, line=number, expected="an object", fix=AGAIN
+        )
     for name in TEXTS:
         if not isinstance(row.get(name), str):
             got = "is missing" if name not in row else f"is a {type(row[name]).__name__}"
             raise InputError(
-                f"the column {got}", file=origin, line=number, field=name, expected="text, as in AlpacaEval"
+                f"the column {got}",
+                file=origin,
+                line=number,
+                field=name,
+                expected="text, as in AlpacaEval",
+                fix="complete or drop the row",
             )
     value = row.get("preference")
     if "preference" not in row or isinstance(value, bool) or not isinstance(value, int | float | None):
@@ -170,4 +189,5 @@ def _check_row(row: Any, origin: str, number: int) -> None:
             line=number,
             field="preference",
             expected="a number in [1, 2], or null",
+            fix="write it as a number, or as null where it was not judged",
         )

@@ -76,8 +76,10 @@ def both_orders(forward: Annotations, backward: Annotations) -> Annotations:
     """Each comparison's preference averaged over the two orders of its outputs; NaN unless both are judged.
 
     Raises:
-        InputError: the second file's sides are not the first's swapped, or its instructions differ.
+        InputError: the second file's sides are not the first's swapped, its instructions differ, or a
+            preference in it lies outside [1, 2].
     """
+    _refuse_invalid(backward)  # a mean would hide it; the first file's are found where it is evaluated
     rows = {text: row for row, text in enumerate(backward.instructions)}
     if (backward.generator, backward.reference) != (forward.reference, forward.generator):
         raise InputError(
@@ -111,13 +113,7 @@ def ratings(files: Sequence[Annotations], *, n_bootstrap: int = 1000, seed: int 
     instructions = [text for file in files for text in file.instructions]
     scores = np.concatenate([file.preferences for file in files]) - 1
     for file in files:
-        if file.invalid:
-            raise InputError(
-                f"{len(file.invalid)} preferences lie outside [1, 2]",
-                file=file.origin,
-                line=file.invalid[0] + 1,
-                fix="mend these rows, or set their preference to null",
-            )
+        _refuse_invalid(file)
     judged = np.isfinite(scores) & np.array([a != b for a, b in zip(one, two, strict=True)])
     names = sorted({name for name, is_judged in zip(one + two, [*judged, *judged], strict=True) if is_judged})
     place = {name: i for i, name in enumerate(names)}
@@ -163,6 +159,17 @@ def _bradley_terry(
     free = glm.fit([rows], np.full(models - 1, WEAK), replicates=len(counts), tolerance=1e-6)
     strengths = np.concatenate([np.zeros((len(counts), 1)), free], axis=1)
     return strengths - strengths.mean(axis=1, keepdims=True)
+
+
+def _refuse_invalid(file: Annotations) -> None:
+    if file.invalid:
+        raise InputError(
+            f"{len(file.invalid)} preferences lie outside [1, 2]",
+            file=file.origin,
+            line=file.invalid[0] + 1,
+            field="preference",
+            fix="mend these rows, or set their preference to null",
+        )
 
 
 def _check_connected(names: list[str], first: NDArray[np.int64], second: NDArray[np.int64]) -> None:

@@ -52,7 +52,8 @@ class Interval:
 
 @dataclass(frozen=True, kw_only=True)
 class Difference(Interval):
-    """a − b on the same rows. `p_value` is two-sided: Student's t on estimate / standard error."""
+    """a − b on the same rows. `p_value` is two-sided: Student's t on estimate / standard error; where all
+    units differ alike, so that there is no spread to divide by, the exact sign test's 2 / 2ⁿ."""
 
     p_value: float
 
@@ -130,11 +131,12 @@ def as_difference(interval: Interval) -> Difference:
     """The interval of a difference, with the p-value of "no difference"."""
     from scipy.special import stdtr
 
-    if interval.standard_error > 0:
+    noise = 1e-12 * max(1.0, abs(interval.estimate))  # of rounding, where all units differ alike
+    if interval.standard_error > noise:
         t = abs(interval.estimate) / interval.standard_error
         p_value = float(2 * stdtr(max(interval.n_units - 1, 1), -t))
-    else:  # no spread at all: equal, or different on every draw alike
-        p_value = 1.0 if interval.estimate == 0 else 0.0
+    else:
+        p_value = 1.0 if abs(interval.estimate) <= noise else min(1.0, 2 * 0.5**interval.n_units)
     return Difference(**vars(interval), p_value=p_value)
 
 
@@ -155,9 +157,17 @@ def draws(
         raise InputError(f"{n} rows and {n_bootstrap} resamples", expected="at least one of each")
     if groups is not None and len(groups) != n:
         raise InputError(f"{len(groups)} labels", field="groups", expected=f"{n}, one a row")
-    member = None if groups is None else np.unique(np.asarray(groups).astype(str), return_inverse=True)[1]
+    member = None if groups is None else _members(groups)
     units = n if member is None else int(member.max()) + 1
     return units, _chunks(n, units, member, n_bootstrap, np.random.default_rng(seed))
+
+
+def _members(groups: Sequence[object]) -> NDArray[np.int64]:
+    """The group of each row as a number, in the order of the labels. (A numpy array of the labels would take
+    the longest one's length for every row: gigabytes, where they are instructions.)"""
+    labels = [str(label) for label in groups]
+    place = {label: number for number, label in enumerate(sorted(set(labels)))}
+    return np.array([place[label] for label in labels], dtype=np.int64)
 
 
 def _chunks(
@@ -210,7 +220,7 @@ def _student(mean: Mean, groups: Sequence[object] | None) -> Interval:
     if groups is None:
         pulls = mean.values - mean.estimate
     else:
-        _, member = np.unique(np.asarray(groups).astype(str), return_inverse=True)
+        member = _members(groups)
         units = member.max() + 1
         pulls = np.bincount(member, mean.values - mean.estimate) * units / len(member)
     n = len(pulls)

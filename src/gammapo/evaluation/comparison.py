@@ -15,9 +15,17 @@ import numpy as np
 
 from gammapo.errors import InputError
 from gammapo.evaluation.annotations import Annotations
-from gammapo.evaluation.bootstrap import Difference, Interval, as_difference, holm, percentile, resample
+from gammapo.evaluation.bootstrap import (
+    FEW,
+    Difference,
+    Interval,
+    as_difference,
+    holm,
+    percentile,
+    resample,
+)
 from gammapo.evaluation.checks import check
-from gammapo.evaluation.evaluate import Evaluation, Options, evaluate
+from gammapo.evaluation.evaluate import Evaluation, Options, evaluate, labels
 
 Metric = Literal["lc", "wr"]
 NAMES = {"lc": "length-controlled win rate", "wr": "win rate"}
@@ -119,9 +127,11 @@ def compare(
     if len(files) < 2:
         raise InputError(f"{len(files)} file", expected="two or more files to compare")
     common, warnings = _common(files, options)
+    if len(common[0]) < FEW:
+        warnings.append(f"only {len(common[0])} instructions are compared: the intervals are rough")
     alone = replace(options, bootstrap=0, allow=(*options.allow, "missing", "unknown"))
     evaluations = [evaluate(file, alone) for file in common]
-    names = _names(evaluations)
+    names = labels(evaluations)
     statistics = [_statistic(evaluation, metric) for evaluation in evaluations]
     n = len(common[0])
     replicates, _ = resample(statistics, n_bootstrap=max(options.bootstrap, 2), seed=options.seed)
@@ -210,15 +220,6 @@ def _common(files: Sequence[Annotations], options: Options) -> tuple[list[Annota
     return [
         file.take([rows[text] for text in shared]) for file, rows in zip(checked, places, strict=True)
     ], warnings
-
-
-def _names(evaluations: Sequence[Evaluation]) -> list[str]:
-    """Generator names, with the file's name where two are alike."""
-    names = [evaluation.generator for evaluation in evaluations]
-    return [
-        name if names.count(name) == 1 else f"{name} ({evaluation.origin})"
-        for name, evaluation in zip(names, evaluations, strict=True)
-    ]
 
 
 def _statistic(evaluation: Evaluation, metric: Metric):

@@ -156,13 +156,25 @@ def evaluate(
     )
 
 
+def labels(evaluations: Sequence[Evaluation]) -> list[str]:
+    """Generator names, with the file's name where two are alike."""
+    names = [evaluation.generator for evaluation in evaluations]
+    return [
+        name if names.count(name) == 1 else f"{name} ({evaluation.origin})"
+        for name, evaluation in zip(names, evaluations, strict=True)
+    ]
+
+
 def _thin(raw: WinRate) -> list[str]:
     """Where the interval itself is not to be trusted."""
+    notes = []
     if raw.n_total < FEW:
-        return [f"only {raw.n_total} rows are judged: the intervals are rough"]
-    if raw.standard_error == 0:
-        return ["every judged row has the same preference: the interval's width of 0 understates the doubt"]
-    return []
+        notes.append(f"only {raw.n_total} rows are judged: the intervals are rough")
+    if np.nanmin(raw.scores) == np.nanmax(raw.scores):
+        notes.append(
+            "every judged row has the same preference: the interval's width of 0 understates the doubt"
+        )
+    return notes
 
 
 def _control(
@@ -181,9 +193,16 @@ def _control(
     preferences, model_lengths = rows.preferences, rows.model_lengths
     notes = []
     if rows.generator == rows.reference:
-        # equal by construction, whatever a noisy judge said of it
-        notes.append(f"{rows.generator!r} is compared with itself: LC is 50 by construction")
-        preferences, model_lengths = np.full(len(rows), 1.5), rows.reference_lengths
+        other = sum(a != b for a, b in zip(rows.outputs, rows.reference_outputs, strict=True))
+        if other and not options.leaderboard_compatible:  # the leaderboard goes by the name alone
+            notes.append(
+                f"both sides are named {rows.generator!r}, but {other} of {len(rows)} outputs differ: they "
+                "are compared as two models"
+            )
+        else:
+            # equal by construction, whatever a noisy judge said of it
+            notes.append(f"{rows.generator!r} is compared with itself: LC is 50 by construction")
+            preferences, model_lengths = np.full(len(rows), 1.5), rows.reference_lengths
     lc = length_controlled(
         preferences,
         model_lengths,

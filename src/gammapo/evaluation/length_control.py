@@ -119,7 +119,7 @@ def length_controlled(
         )
     tables = tables or packaged_tables()
     if join == "position":
-        known, source, official, notes = _by_position(tables, len(scores))
+        known, source, official, notes = _by_position(tables, len(scores), instructions)
     else:
         known, source, official, notes = _difficulty(
             difficulty, instructions, reference_lengths, tables, len(scores)
@@ -166,7 +166,9 @@ def _lengths(values: ArrayLike, name: str, n: int) -> Array:
     return lengths
 
 
-def _by_position(tables: LengthTables, n: int) -> tuple[Array, Literal["official"], LengthTables, list[str]]:
+def _by_position(
+    tables: LengthTables, n: int, instructions: Sequence[str] | None
+) -> tuple[Array, Literal["official"], LengthTables, list[str]]:
     if n > len(tables.difficulty):
         raise InputError(
             f"{n} rows",
@@ -180,6 +182,13 @@ def _by_position(tables: LengthTables, n: int) -> tuple[Array, Literal["official
             f"difficulty is joined by row position although {len(tables.difficulty) - n} rows are missing: "
             "every row after the first gap has another instruction's difficulty, as on the leaderboard"
         )
+    elif instructions is not None:
+        other = int((tables.positions(instructions) != np.arange(n)).sum())
+        if other:
+            notes.append(
+                f"difficulty is joined by row position although {other} of {n} rows stand elsewhere in the "
+                "official set or not in it, and have another instruction's difficulty, as on the leaderboard"
+            )
     return tables.difficulty[:n], "official", tables, notes
 
 

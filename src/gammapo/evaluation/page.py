@@ -9,7 +9,7 @@ from gammapo.evaluation.arena import Rating
 from gammapo.evaluation.bootstrap import Interval
 from gammapo.evaluation.chart import Point, interval_svg
 from gammapo.evaluation.comparison import NAMES, Comparison
-from gammapo.evaluation.evaluate import Evaluation
+from gammapo.evaluation.evaluate import Evaluation, labels
 
 STYLE = """
 :root{color-scheme:light}
@@ -28,11 +28,12 @@ def leaderboard_page(evaluations: Sequence[Evaluation]) -> str:
     """Models ranked by length-controlled win rate (by win rate where there is none), best first."""
     ranked = sorted(evaluations, key=_score, reverse=True)
     references = ", ".join(dict.fromkeys(evaluation.reference for evaluation in ranked))
-    drawn = [(e, e.lc_ci or e.win_rate_ci) for e in ranked]
-    points = [_point(e.generator, ci, bool(e.suspicions)) for e, ci in drawn if ci is not None]
+    named = list(zip(labels(ranked), ranked, strict=True))
+    drawn = [(name, e, e.lc_ci or e.win_rate_ci) for name, e in named]
+    points = [_point(name, ci, bool(e.suspicions)) for name, e, ci in drawn if ci is not None]
     chart = interval_svg(points, title="Win rate, 95 % intervals", axis="points") if points else ""
-    rows = "".join(_row(place, evaluation) for place, evaluation in enumerate(ranked, 1))
-    warnings = [f"{e.generator}: {warning}" for e in ranked for warning in e.warnings]
+    rows = "".join(_row(place, name, e) for place, (name, e) in enumerate(named, 1))
+    warnings = [f"{name}: {warning}" for name, e in named for warning in e.warnings]
     head = "".join(
         f'<th class="{kind}">{name}</th>'
         for name, kind in zip(HEAD, ("n", "", "n", "n", "n", "n"), strict=True)
@@ -108,13 +109,13 @@ def _score(evaluation: Evaluation) -> float:
     return evaluation.win_rate.win_rate if lc is None else lc.length_controlled_winrate
 
 
-def _row(place: int, e: Evaluation) -> str:
+def _row(place: int, name: str, e: Evaluation) -> str:
     lc = e.length_controlled
     controlled = "" if lc is None else _cell(lc.length_controlled_winrate, e.lc_ci)
     mark = ' <span title="see the warnings">⚠</span>' if e.suspicions else ""
     raw = e.win_rate
     return (
-        f'<tr><td class="n">{place}</td><td>{escape(e.generator)}{mark}</td>'
+        f'<tr><td class="n">{place}</td><td>{escape(name)}{mark}</td>'
         f'<td class="n">{controlled}</td><td class="n">{_cell(raw.win_rate, e.win_rate_ci)}</td>'
         f'<td class="n">{raw.n_wins} / {raw.n_draws} / {raw.n_wins_base}</td>'
         f'<td class="n">{e.avg_length}</td></tr>'

@@ -52,7 +52,8 @@ class LengthTables:
 
 
 def fingerprint(instruction: str) -> str:
-    return hashlib.sha256(instruction.encode("utf-8")).hexdigest()
+    # half a surrogate pair, from a text cut in the middle of a character, makes an unknown instruction
+    return hashlib.sha256(instruction.encode("utf-8", errors="surrogatepass")).hexdigest()
 
 
 @functools.cache
@@ -99,7 +100,11 @@ def official_tables(folder: str | Path) -> LengthTables:
             expected="columns " + ", ".join(sorted(needed)),
         )
     packaged = packaged_tables()
-    by_place = {int(float(row["index"])): float(row["instruction_difficulty"]) for row in rows}
+    try:
+        by_place = {int(float(row["index"])): float(row["instruction_difficulty"]) for row in rows}
+        gaps, preferences = _floats(rows, "std_delta_len"), _floats(rows, "preference")
+    except (TypeError, ValueError) as error:
+        raise InputError(f"a cell is no number: {error}", file=path, fix="download the file again") from error
     if sorted(by_place) != list(range(len(packaged.difficulty))):
         raise InputError(
             f"covers {len(by_place)} instructions", file=path, expected=f"0 to {len(packaged.difficulty) - 1}"
@@ -109,9 +114,9 @@ def official_tables(folder: str | Path) -> LengthTables:
         index=packaged.index,
         difficulty=np.array([by_place[place] for place in range(len(by_place))]),
         reference_length=packaged.reference_length,
-        gamed_length_gap=_floats(rows, "std_delta_len"),
+        gamed_length_gap=gaps,
         gamed_difficulty=_floats(rows, "instruction_difficulty"),
-        gamed_preference=_floats(rows, "preference"),
+        gamed_preference=preferences,
     )
 
 

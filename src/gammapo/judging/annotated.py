@@ -15,7 +15,7 @@ class AnnotatedJudge:
     """Looks comparisons up by their three texts; a row with the outputs the other way round counts too.
 
     Raises:
-        InputError: the file is no list of annotations, or a comparison is not in it.
+        InputError: the file is no list of annotations or contradicts itself, or a comparison is not in it.
     """
 
     def __init__(self, path: str):
@@ -43,6 +43,8 @@ class AnnotatedJudge:
                 expected="three strings",
             )
         preference = row["preference"]
+        if preference != preference:  # NaN, pandas' spelling of null
+            preference = None
         if preference is not None and not (isinstance(preference, int | float) and 1 <= preference <= 2):
             if preference != 0:
                 raise InputError(
@@ -54,7 +56,16 @@ class AnnotatedJudge:
                 )
             preference = 1.5
         annotator = str(row.get("annotator") or self.name)
-        self._known.setdefault(texts, (preference, annotator))
+        known, _ = self._known.setdefault(texts, (preference, annotator))
+        if known != preference:
+            raise InputError(
+                f"got {preference!r}, and an earlier row judges the same outputs as {known!r}",
+                file=self.path,
+                line=number,
+                field="preference",
+                expected="one judgement of two outputs",
+                fix="keep the rows of one annotator",
+            )
 
     def judge(
         self, comparisons: Sequence[Comparison], *, progress: Progress | None = None

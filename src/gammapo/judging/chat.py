@@ -96,7 +96,14 @@ class ChatJudge:
                 if self.on_estimate:
                     self.on_estimate(expected)
                 self.budget.check(expected)
-                self._ask_all(record, missing, self._probe(record), progress)
+                model = self._probe(record)
+                if len(self._missing(record, asked)) > len(missing):
+                    raise RunError(
+                        f"{self.name}: the server answers as {model} now, and the recorded replies are "
+                        "another model's; judgements of two models are not mixed. Judge again with a new "
+                        "--record"
+                    )
+                self._ask_all(record, missing, model, progress)
             return [
                 self._judgement(record, comparison, requests)
                 for comparison, requests in zip(comparisons, asked, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,8 @@ from gammapo import files
 from gammapo.errors import InputError
 from gammapo.judging.spec import Comparison
 from gammapo.types import Judgement, Message
+
+HALF = re.compile("[\ud800-\udfff]")
 
 
 def pair_outputs(model: str | Path, reference: str | Path, *, partial: bool = False) -> list[Comparison]:
@@ -60,14 +63,14 @@ def pair_outputs(model: str | Path, reference: str | Path, *, partial: bool = Fa
 
 
 def _comparison(reference: dict[str, Any], model: dict[str, Any]) -> Comparison:
-    turns = model.get("messages", [])
+    turns = model.get("messages") or []
     return Comparison(
         instruction=reference["instruction"],
         output_1=reference["output"],
         output_2=model["output"],
-        generator_1=str(reference.get("generator", "reference")),
-        generator_2=str(model.get("generator", "model")),
-        dataset=str(reference.get("dataset", "")),
+        generator_1=str(reference.get("generator") or "reference"),
+        generator_2=str(model.get("generator") or "model"),
+        dataset=str(reference.get("dataset") or ""),
         messages=tuple(Message(role=turn["role"], content=turn["content"]) for turn in turns),
     )
 
@@ -80,16 +83,27 @@ def read_outputs(path: str | Path) -> list[dict[str, Any]]:
     for number, row in enumerate(rows, 1):
         for key in ("instruction", "output"):
             if not isinstance(row, dict) or not isinstance(row.get(key), str):
-                fix = "this is an annotations file: give its outputs" if "output_1" in row else None
+                annotation = isinstance(row, dict) and "output_1" in row
                 raise InputError(
                     "is missing or no text",
                     file=path,
                     line=number,
                     field=key,
                     expected="text in every row",
-                    fix=fix,
+                    fix="this is an annotations file: give its outputs"
+                    if annotation
+                    else "complete the row, or generate the outputs again",
                 )
-        if not _is_conversation(row.get("messages", [])):
+            if HALF.search(row[key]):  # neither a model nor a file could be given it
+                raise InputError(
+                    "holds half a character (a lone surrogate)",
+                    file=path,
+                    line=number,
+                    field=key,
+                    expected="whole characters",
+                    fix="remove it: the text was cut in the middle of a character",
+                )
+        if not _is_conversation(row.get("messages") or []):
             raise InputError(
                 "is no message list",
                 file=path,

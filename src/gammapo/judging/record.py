@@ -50,6 +50,9 @@ class Record:
         self._lock = _lock(self.path) if self.path is not None else None
         try:
             self._base = sqlite3.connect(self.path or ":memory:", check_same_thread=False)
+            tables = {name for (name,) in self._base.execute("SELECT name FROM sqlite_master")}
+            if tables and "replies" not in tables:
+                raise sqlite3.DatabaseError("it is the database of another program")
             self._base.execute("PRAGMA synchronous = FULL")  # a commit is on the disk when it returns
             self._base.executescript(SCHEMA)
             self.secret = self._secret()

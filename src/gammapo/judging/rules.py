@@ -70,7 +70,7 @@ def sentences(answer: str) -> int:
 def _is_json(answer: str) -> bool:
     try:
         json.loads(answer)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter for thousands of brackets in a row
         return False
     return True
 

@@ -108,9 +108,12 @@ def top_tokens(choice: Mapping[str, Any]) -> list[tuple[str, float]]:
     """(token, probability) of the likeliest first tokens; empty if the reply has no usable log-probs."""
     logprobs = choice.get("logprobs")
     content = logprobs.get("content") if isinstance(logprobs, dict) else None
-    top = content[0].get("top_logprobs") if isinstance(content, list) and content else None
+    token = content[0] if isinstance(content, list) and content else None
+    top = token.get("top_logprobs") if isinstance(token, dict) else None
     found = []
-    for entry in top or []:
+    for entry in top if isinstance(top, list) else []:
+        if not isinstance(entry, dict):
+            continue
         token, logprob = entry.get("token"), entry.get("logprob")
         if isinstance(token, str) and isinstance(logprob, int | float) and not math.isnan(logprob):
             found.append((token, math.exp(min(logprob, 0.0))))

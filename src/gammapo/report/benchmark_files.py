@@ -23,9 +23,15 @@ def read_benchmark(folder: str | Path) -> list[dict[str, Any]]:
     if path is None:
         raise InputError("no benchmark results here", file=folder, expected=" or ".join(FILES))
     if path.suffix == ".parquet":
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        rows = pq.read_table(path).to_pylist()
+        try:
+            rows = pq.read_table(path).to_pylist()
+        except (pa.ArrowInvalid, OSError) as error:
+            raise InputError(
+                f"cannot be read as Parquet: {error}", file=path, fix="run `gammapo bench` again"
+            ) from error
     elif path.suffix == ".json":
         rows = read_json(path)
     else:

@@ -64,7 +64,7 @@ def read_demo(folder: str | Path) -> DemoFolder:
 
 
 def read_answers(path: str | Path) -> list[dict[str, Any]]:
-    """Objects with `instruction`, `output`, and where known `gold` and `parts`."""
+    """Objects with `instruction`, `output`, and where known `gold` and `parts` (an object)."""
     rows = read_json(path)
     if not isinstance(rows, list):
         raise InputError("holds no list of answers", file=path, expected="a list of objects")
@@ -72,6 +72,10 @@ def read_answers(path: str | Path) -> list[dict[str, Any]]:
         for key in ("instruction", "output"):
             if not isinstance(row, dict) or not isinstance(row.get(key), str):
                 raise InputError(f"answer {index} has no text", file=path, field=key, expected="a string")
+        if not isinstance(row.get("parts"), dict | None):
+            raise InputError(
+                f"answer {index}: got {row['parts']!r}", file=path, field="parts", expected="an object"
+            )
     return rows
 
 

@@ -57,7 +57,7 @@ def report_on(folder: str | Path) -> Report:
         rows = benchmark_files.read_benchmark(folder)
         return Report(kind=kind, page=benchmark.benchmark_page(rows), rows=ranking(rows))
     if kind == "repair":
-        results = read_json(folder / "results.json")
+        results = repair.read_repair(folder / "results.json")
         page, rows = repair.repair_page(results), results["arms"]
         return Report(kind=kind, page=page, rows=rows, comparisons=results["comparisons"])
     page = run.run_page(folder)

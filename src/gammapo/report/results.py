@@ -80,6 +80,18 @@ def read_results(path: str | Path) -> list[dict[str, Any]]:
 def check_result(row: Row, path: str | Path | None = None, index: int = 1) -> None:
     if not isinstance(row.get("model"), str):
         raise InputError(f"result {index} has no name", file=path, field="model", expected="a string")
+    if not isinstance(row.get("loss"), str | None):
+        raise InputError(
+            f"{row['model']}: {row['loss']!r}", file=path, field="loss", expected="a name, or null"
+        )
+    rate = row.get("noise_rate")
+    if rate is not None and not (finite(rate) and 0 <= rate <= 1):
+        raise InputError(
+            f"{row['model']}: {rate!r}",
+            file=path,
+            field="noise_rate",
+            expected="a share from 0 to 1, or null",
+        )
     for key, shown in METRICS.items():
         value = row.get(key)
         if value is not None and not finite(value):
@@ -105,15 +117,19 @@ def read_comparisons(path: str | Path) -> list[dict[str, Any]]:
         raise InputError(
             "holds no list", file=path, expected="a list of objects a, b, metric, difference, ci95"
         )
-    for row in rows:
-        missing = [key for key in ("a", "b", "metric", "difference", "ci95") if key not in row]
-        if missing:
-            raise InputError(
-                "is missing in a comparison",
-                file=path,
-                field=missing[0],
-                expected="objects with a, b, metric, difference and ci95",
-            )
+    for index, row in enumerate(rows, 1):
+        for key in ("a", "b", "metric", "difference", "ci95"):
+            if not isinstance(row, dict) or key not in row:
+                raise InputError(
+                    "is missing in a comparison",
+                    file=path,
+                    line=index,
+                    field=key,
+                    expected="objects with a, b, metric, difference and ci95",
+                )
+            wanted = "a string" if key in ("a", "b", "metric") else "a number" if key == "difference" else ""
+            if wanted and not (isinstance(row[key], str) if wanted == "a string" else finite(row[key])):
+                raise InputError(f"got {row[key]!r}", file=path, line=index, field=key, expected=wanted)
         check_interval(row["ci95"], path, "ci95")
     return rows
 

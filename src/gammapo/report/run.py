@@ -49,7 +49,7 @@ def run_page(run_dir: str | Path) -> Page:
             "holds no step yet", file=folder / "metrics.jsonl", fix="wait for the first log line"
         )
     about = _about(folder)
-    recipe = about.get("recipe") or {}
+    recipe = _recipe(about, folder)
     manifest = _manifest(folder, about, recipe)
     loss = (recipe.get("loss") or {}).get("name")
     rate = _noise_rate(manifest, recipe)
@@ -83,6 +83,19 @@ def _about(folder: Path) -> dict[str, Any]:
     if not isinstance(about, dict):
         raise InputError("holds no JSON object", file=path, expected="an object")
     return about
+
+
+def _recipe(about: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
+    recipe = about.get("recipe") or {}
+    sections = ("loss", "model", "data", "noise")
+    if not isinstance(recipe, dict) or not all(isinstance(recipe.get(key), dict | None) for key in sections):
+        raise InputError(
+            "holds no recipe",
+            file=folder / "run.json",
+            field="recipe",
+            expected="an object with the sections " + ", ".join(sections),
+        )
+    return recipe
 
 
 def _manifest(folder: Path, about: Mapping[str, Any], recipe: Mapping[str, Any]) -> dict[str, Any] | None:
