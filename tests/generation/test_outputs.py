@@ -128,3 +128,12 @@ def test_sigkill_loses_no_finished_answer(tiny_model_dir, tmp_path):
     assert again.asked == 60 - len(kept)
     for line in map(json.loads, kept):
         assert rows[line["index"]]["output"] == line["output"]
+
+
+def test_the_prompt_that_was_answered_is_kept_where_it_is_not_the_instruction(backend, tmp_path):
+    path = tmp_path / "set.json"
+    turns = [[{"role": "user", "content": text}] for text in ("yes", "yes, with its context")]
+    path.write_text(json.dumps([{"instruction": "yes", "messages": turn} for turn in turns]))
+    rows = write_outputs(load_prompts(path), backend, SAMPLING, tmp_path / "out.json")
+    assert "messages" not in rows[0]
+    assert rows[1]["messages"] == turns[1]

@@ -1,5 +1,6 @@
 """Sets of prompts from every source, and what is wrong with bad ones."""
 
+import gzip
 import json
 
 import pytest
@@ -89,6 +90,13 @@ def test_the_alpaca_eval_set(shared_data):
         ('[{"instruction": "a"}, {"text": "b"}]', ":2: instruction: the row has no instruction"),
         ('{"instruction": "a"}\n{"instruction": \n', ":2: not valid JSON"),
         ('[{"instruction": "a", "messages": ["x"]}]', ":1: messages: not a message list"),
+        ('[{"instruction": "a", "messages": []}]', ":1: messages: not a message list"),
+        (
+            '[{"instruction": "a", "messages": [{"role": "user", "content": null}]}]',
+            ":1: messages: not a message list",
+        ),
+        ('[{"instruction": "Add up", "input": "1 2"}]', ":1: input: the row has an input beside"),
+        ('[{"instruction": "cut \\ud83d"}]', ":1: instruction: holds half a character"),
     ],
 )
 def test_bad_rows_are_named(tmp_path, content, problem):
@@ -105,3 +113,17 @@ def test_an_empty_set_and_a_missing_file(tmp_path):
         load_prompts(tmp_path / "none.txt")
     with pytest.raises(InputError):
         load_prompts(tmp_path / "absent.json")
+
+
+def test_an_input_that_goes_unread_is_not_missed(tmp_path):
+    path = tmp_path / "set.json"
+    rows = [{"instruction": "Add up 1 2", "input": "1 2"}, {"instruction": "a", "input": "", "dataset": None}]
+    path.write_text(json.dumps(rows))
+    assert [item.dataset for item in load_prompts(path).items] == ["set", "set"]
+
+
+def test_zipped_lines(tmp_path):
+    path = tmp_path / "mine.txt.gz"
+    path.write_bytes(gzip.compress(b"first\nsecond\n"))
+    items = load_prompts(path).items
+    assert [(item.instruction, item.dataset) for item in items] == [("first", "mine"), ("second", "mine")]

@@ -7,7 +7,7 @@ import pytest
 
 from gammapo import generation
 from gammapo.data import encode_prompt
-from gammapo.errors import MissingExtraError
+from gammapo.errors import InputError, MissingExtraError
 from gammapo.generation import Sampling
 from gammapo.types import Message
 
@@ -22,8 +22,8 @@ def engine(monkeypatch):
         def __init__(self, **settings):
             calls.append(settings)
 
-        def generate(self, prompts, params, use_tqdm):
-            calls.append((prompts, params))
+        def generate(self, prompts, several, use_tqdm):
+            calls.append((prompts, several))
             return [
                 SimpleNamespace(
                     outputs=[
@@ -33,7 +33,7 @@ def engine(monkeypatch):
                         for n, r in zip(range(params.n), ("stop", "length"), strict=True)
                     ]
                 )
-                for prompt in prompts
+                for prompt, params in zip(prompts, several, strict=True)
             ]
 
     stand_in = ModuleType("vllm")
@@ -54,16 +54,13 @@ def test_ids_with_one_bos_stop_tokens_and_sampling_reach_the_engine(engine, tiny
     ids = [encode_prompt(tiny_tokenizer, prompt) for prompt in PROMPTS]
     sent = [prompt["prompt_token_ids"] for prompts, _ in engine for prompt in prompts]
     assert sent == ids
-    params = vars(engine[0][1])
+    several = [vars(params) for _, params_of in engine for params in params_of]
+    seeds = {params.pop("seed") for params in several}
+    assert len(seeds) == len(PROMPTS)
+    assert all(0 <= seed < 2**31 for seed in seeds)
     end = tiny_tokenizer.convert_tokens_to_ids("<|end|>")
-    assert params == {
-        "n": 2,
-        "temperature": 0.7,
-        "top_p": 0.9,
-        "max_tokens": 9,
-        "seed": 4,
-        "stop_token_ids": [end],
-    }
+    asked = {"n": 2, "temperature": 0.7, "top_p": 0.9, "max_tokens": 9, "stop_token_ids": [end]}
+    assert several == [asked] * len(PROMPTS)
     assert came == [0, 1, 2]
     assert [[answer.text for answer in of] for of in answers] == [[f"{len(i)}.0", f"{len(i)}.1"] for i in ids]
     assert [answer.finish_reason for answer in answers[0]] == ["stop", "length"]
@@ -73,3 +70,9 @@ def test_without_vllm_the_extra_is_named(monkeypatch, tiny_model_dir):
     monkeypatch.setitem(sys.modules, "vllm", None)
     with pytest.raises(MissingExtraError, match=r"gammapo\[vllm\]"):
         generation.create("vllm", model=tiny_model_dir)
+
+
+def test_an_adapter_is_no_model(engine, tmp_path):
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(InputError, match="export RUN_FOLDER"):
+        generation.create("vllm", model=tmp_path)

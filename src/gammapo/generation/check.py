@@ -68,7 +68,8 @@ def check_outputs(path: str | Path, prompts: PromptSet) -> OutputsReport:
         left[instruction] -= 1
         if left[instruction] < 0:
             missing.append(number)
-    present = [instruction for number, instruction in enumerate(wanted, 1) if number not in set(missing)]
+    absent = set(missing)
+    present = [instruction for number, instruction in enumerate(wanted, 1) if number not in absent]
     moved = [n for n, instruction in zip(known, present, strict=True) if given[n - 1] != instruction]
     empty = [n for n, row in enumerate(rows, 1) if not row["output"].strip()]
     cut = [n for n, row in enumerate(rows, 1) if row.get("finish_reason") == "length"]

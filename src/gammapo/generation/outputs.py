@@ -12,7 +12,7 @@ from gammapo import files
 from gammapo.errors import InputError
 from gammapo.generation.prompts import PromptItem, PromptSet
 from gammapo.generation.spec import Backend, Progress, Sampling
-from gammapo.types import Generation
+from gammapo.types import Generation, Message
 
 
 def write_outputs(
@@ -37,7 +37,7 @@ def write_outputs(
 
     Returns:
         The rows: `dataset`, `instruction`, `output`, `generator`, `finish_reason`, and `messages` where the
-        prompt is more than one user turn.
+        prompt is another than the instruction as one user turn.
 
     Raises:
         InputError: `out` exists; the side file is another run's; more than one answer a prompt is asked.
@@ -82,7 +82,7 @@ def _row(item: PromptItem, answer: dict[str, Any], generator: str) -> dict[str, 
         "generator": generator,
         "finish_reason": answer["finish_reason"],
     }
-    if [message.role for message in item.messages] != ["user"]:
+    if item.messages != (Message(role="user", content=item.instruction),):
         row["messages"] = [message.as_dict() for message in item.messages]
     return row
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any
 from gammapo import files
 from gammapo.errors import InputError
 from gammapo.types import Message
+
+HALF = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +46,9 @@ def load_prompts(path: str | Path, *, split: str | None = None, limit: int | Non
     """Read a set of prompts; its kind is told by its name and its first row.
 
     Args:
-        path: a `.txt` file (a prompt a line); JSON or JSONL rows with `instruction` (and `dataset`), such
-            as AlpacaEval's; or any source of pairs that `data.load_pairs` reads, a hub id included.
+        path: a `.txt` or `.txt.gz` file (a prompt a line); JSON or JSONL rows with `instruction` (and
+            `dataset`), such as AlpacaEval's; or any source of pairs that `data.load_pairs` reads, a hub id
+            included.
         split: for a source of pairs with several splits.
         limit: the first so many.
 
@@ -52,7 +56,7 @@ def load_prompts(path: str | Path, *, split: str | None = None, limit: int | Non
         InputError: naming file, row and field; also for a set without prompts.
     """
     path = Path(path)
-    if path.suffix == ".txt":
+    if path.name.endswith((".txt", ".txt.gz")):
         items = _from_lines(path)
     elif (rows := _instruction_rows(path)) is not None:
         items = [_from_row(row, path, number) for number, row in enumerate(rows, 1)]
@@ -73,7 +77,8 @@ def instruction_of(messages: Sequence[Message]) -> str:
 def _from_lines(path: Path) -> list[PromptItem]:
     with files.open_text(path) as source:
         texts = [line.strip() for line in source]
-    return [_single(text, path.stem) for text in texts if text]
+    name = path.name.removesuffix(".gz").removesuffix(".txt")
+    return [_single(text, name) for text in texts if text]
 
 
 def _single(text: str, dataset: str) -> PromptItem:
@@ -122,20 +127,50 @@ def _from_row(row: Any, path: Path, number: int) -> PromptItem:
             expected="text",
             fix="complete or drop the row",
         )
+    extra = row.get("input")
+    if isinstance(extra, str) and extra.strip() and extra.strip() not in instruction:
+        raise InputError(
+            "the row has an input beside its instruction, which would go unread",
+            file=path,
+            line=number,
+            field="input",
+            expected="the whole prompt in instruction",
+            fix="append the input to the instruction",
+        )
+    dataset = str(row.get("dataset") or path.stem)
     messages = row.get("messages")
     if messages is None:
-        return _single(instruction, str(row.get("dataset", path.stem)))
+        item = _single(instruction, dataset)
+    else:
+        item = PromptItem(instruction=instruction, messages=_turns(messages, path, number), dataset=dataset)
+    for text in (instruction, *(message.content for message in item.messages)):
+        if HALF.search(text):
+            raise InputError(
+                "holds half a character (a lone surrogate), which no model can read",
+                file=path,
+                line=number,
+                field="instruction" if text == instruction else "messages",
+                expected="whole characters",
+                fix="remove it: the text was cut in the middle of a character",
+            )
+    return item
+
+
+def _turns(messages: Any, path: Path, number: int) -> tuple[Message, ...]:
     try:
         turns = tuple(Message(role=turn["role"], content=turn["content"]) for turn in messages)
     except (TypeError, KeyError):
+        turns = ()
+    if not turns or not all(isinstance(turn.role, str) and isinstance(turn.content, str) for turn in turns):
         raise InputError(
             "not a message list",
             file=path,
             line=number,
             field="messages",
-            expected='objects {"role": …, "content": …}',
-        ) from None
-    return PromptItem(instruction=instruction, messages=turns, dataset=str(row.get("dataset", path.stem)))
+            expected='at least one object {"role": …, "content": …} with text in both',
+            fix="mend the list, or leave it out where the instruction is the whole prompt",
+        )
+    return turns
 
 
 def _from_pairs(path: Path, split: str | None, limit: int | None) -> list[PromptItem]:

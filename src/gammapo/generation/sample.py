@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+
+from gammapo.generation.seeds import hashed
 
 FIRST = 256  # sorting the whole vocabulary is slow; the nucleus is nearly always among this many tokens
 
@@ -16,9 +17,8 @@ def uniforms(seed: int, prompt: Sequence[int], number: int, steps: int) -> Tenso
 
     They depend on nothing else, so an answer does not change with the batch that it was drawn in.
     """
-    text = f"{seed}:{number}:" + ",".join(map(str, prompt))
-    digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
-    generator = torch.Generator().manual_seed(int.from_bytes(digest, "big") >> 1)
+    bits = hashed(f"{seed}:{number}:" + ",".join(map(str, prompt)))
+    generator = torch.Generator().manual_seed(bits >> 1)
     return torch.rand(steps, generator=generator, dtype=torch.float64)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from gammapo.errors import MissingExtraError
+from gammapo.errors import InputError, MissingExtraError
+from gammapo.generation.seeds import engine_seed
 from gammapo.generation.spec import OnResult, Progress, Prompt, Sampling
 from gammapo.generation.stops import stop_ids
 from gammapo.types import Generation
@@ -42,6 +43,13 @@ class VllmBackend:
         self.name = str(model)
         self.chunk = max(1, chunk)
         path = models.resolve(model)
+        if (Path(path) / "adapter_config.json").is_file():
+            raise InputError(
+                "holds an adapter alone",
+                file=path,
+                expected="a whole model",
+                fix="make one of it with `gammapo export RUN_FOLDER -o FOLDER --merge`",
+            )
         self.tokenizer = models.load_tokenizer(path)
         self._sampling_params = vllm.SamplingParams
         self.engine = vllm.LLM(
@@ -63,18 +71,23 @@ class VllmBackend:
         """See `Backend.generate`."""
         from gammapo.data import encode_prompt
 
-        params = self._sampling_params(
-            n=sampling.n,
-            temperature=sampling.temperature,
-            top_p=sampling.top_p,
-            max_tokens=sampling.max_new_tokens,
-            seed=sampling.seed,
-            stop_token_ids=sorted(stop_ids(self.tokenizer)),
-        )
+        options = {
+            "n": sampling.n,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "max_tokens": sampling.max_new_tokens,
+            "stop_token_ids": sorted(stop_ids(self.tokenizer)),
+        }
         answers: list[list[Generation]] = []
         for start in range(0, len(prompts), self.chunk):
             part = prompts[start : start + self.chunk]
             ids = [{"prompt_token_ids": encode_prompt(self.tokenizer, prompt)} for prompt in part]
+            params = [
+                self._sampling_params(
+                    **options, seed=engine_seed(sampling.seed, str(one["prompt_token_ids"]))
+                )
+                for one in ids
+            ]
             for offset, result in enumerate(self.engine.generate(ids, params, use_tqdm=False)):
                 answers.append([_generation(output) for output in result.outputs])
                 if on_result:
