@@ -64,3 +64,24 @@ def test_ids_are_those_of_the_pair_file():
 def test_a_row_that_is_no_pair_is_named():
     with pytest.raises(InputError, match="train_dataset:1"):
         with_ids(Dataset.from_list([{"prompt": "q", "chosen": "", "rejected": "b"}]))
+
+
+def test_a_state_is_saved_once_and_read_to_the_cpu(tmp_path, monkeypatch):
+    """Read to where it was saved, every rank's state would lie on the GPU of the rank that saved it."""
+    loss = losses.create("gamma_simpo", beta=2.0)
+    keepers = [LossKeeper(loss, lambda x: x, list, rank=rank, world=2) for rank in (0, 1)]
+    for keeper in keepers:
+        keeper.state = {"gaps": torch.tensor([1.0, 2.0])}
+    keepers[1].save(tmp_path)
+    assert not list(tmp_path.iterdir())
+    keepers[0].save(tmp_path)
+    places, load = [], torch.load
+
+    def watched(*given, **options):
+        places.append(options["map_location"])
+        return load(*given, **options)
+
+    monkeypatch.setattr(torch, "load", watched)
+    keepers[1].load(tmp_path)
+    assert places == ["cpu"]
+    assert keepers[1].state["gaps"].tolist() == [1.0, 2.0]

@@ -6,6 +6,7 @@ import pytest
 import torch
 from logps_families import MAKERS, make_model
 
+from gammapo.logps import attention
 from gammapo.logps.packing import Segment
 from gammapo.logps.segments import PairSegments
 from gammapo.logps.support import prepare
@@ -60,3 +61,24 @@ def test_dropout_reaches_the_attention_weights():
     assert not torch.allclose(noisy, pair_logps(model, pairs).chosen)
     model.eval()
     torch.testing.assert_close(pair_logps(model, pairs).chosen, pair_logps(model, pairs).chosen)
+
+
+def test_without_a_dense_mask_the_end_of_the_keys_is_attended_all_the_same(monkeypatch):
+    """As on a GPU: there the fused kernels take no dense mask beside grouped heads, so none is made."""
+    two = Segment(prompt=3, chosen=2, rejected=4), Segment(prompt=1, chosen=1, rejected=2)
+    segments = PairSegments(two)
+    draw = torch.Generator().manual_seed(0)
+    q = torch.randn(1, 4, 13, 8, generator=draw)
+    k, v = (torch.randn(1, 2, 13, 8, generator=draw) for _ in range(2))
+    options = {"window": None, "scaling": 0.3, "dropout": 0.0, "softcap": None}
+    expected = attention.split_attention(q, k, v, segments, **options)
+    monkeypatch.setattr(attention, "DENSE", ())
+    monkeypatch.setattr(PairSegments, "mask", lambda *_: pytest.fail("a dense mask was made"))
+    torch.testing.assert_close(attention.split_attention(q, k, v, segments, **options), expected)
+
+
+def test_under_autocast_all_three_have_its_type():
+    wide, half = torch.zeros(2), torch.zeros(2, dtype=torch.bfloat16)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert {x.dtype for x in attention.in_arithmetic_type(wide, wide, half)} == {torch.bfloat16}
+    assert [x.dtype for x in attention.in_arithmetic_type(wide, half)] == [torch.float32, torch.bfloat16]

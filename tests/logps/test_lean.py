@@ -47,6 +47,19 @@ def test_values_and_gradients_are_those_of_the_modules_own_code(family, monkeypa
         torch.testing.assert_close(got[1][name], gradient, rtol=1e-5, atol=1e-6, msg=name)
 
 
+def test_the_slope_of_silu_is_one_call_and_of_others_their_own():
+    """An activation is made forward and once again; a third time would be for its slope."""
+    model = prepared("llama")
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as watched:
+        loss_of(model).backward()
+    calls = {event.key: event.count for event in watched.key_averages()}
+    layers = model.config.num_hidden_layers
+    assert calls["aten::silu"] == 2 * layers
+    assert calls["aten::silu_backward"] == layers
+    assert not lean._is_silu(torch.nn.GELU())
+    assert not lean._is_silu(torch.nn.functional.silu)
+
+
 @pytest.mark.parametrize("family", ["llama", "gemma2"])
 def test_half_precision_rounds_as_before(family, monkeypatch):
     model = prepared(family, torch.bfloat16)
@@ -181,3 +194,26 @@ def test_checkpointing_and_no_gradient_leave_the_layers_alone():
     model.gradient_checkpointing_enable({"use_reentrant": False})
     with lean_layers(model, model):
         assert not any("forward" in vars(module) for module in model.modules())
+
+
+def test_layers_in_pytorchs_checkpoint_wrapper_run_their_own_code():
+    """accelerate's fsdp_activation_checkpointing puts it around layers; they run again when this is shut."""
+    from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
+
+    expected, model = run(prepared("llama")), prepared("llama")
+    for number, layer in enumerate(model.model.layers):
+        model.model.layers[number] = checkpoint_wrapper(layer)
+    got = run(model)
+    torch.testing.assert_close(got[0], expected[0])
+    for name, gradient in got[1].items():
+        plain = name.replace("_checkpoint_wrapped_module.", "")
+        torch.testing.assert_close(gradient, expected[1][plain], rtol=1e-5, atol=1e-6, msg=name)
+
+
+def test_a_norm_of_fsdp2s_own_class_is_known():
+    """accelerate shards the last norm as a unit; the class that FSDP2 then gives it cannot be copied."""
+    from torch.distributed.fsdp import FSDPModule
+
+    norm = make_model("llama", dtype=torch.float32).model.norm
+    norm.__class__ = type("FSDPLlamaRMSNorm", (FSDPModule, type(norm)), {})
+    assert lean._norm_kind(norm) == "llama"

@@ -23,3 +23,5 @@ def test_two_pairs_by_hand():
     chosen, rejected = answer_sums(torch.tensor([1.0, 2, 4, 8, 16, 32, 64, 128]), packed)
     assert chosen.tolist() == [7.0, 32.0]
     assert rejected.tolist() == [24.0, 192.0]
+    half, _ = answer_sums(torch.tensor([256.0, 1, 0, 0, 0, 0, 0, 0], dtype=torch.bfloat16), packed)
+    assert half.tolist() == [257.0, 0.0], "in bfloat16 the sum would stay at 256"

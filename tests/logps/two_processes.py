@@ -31,8 +31,9 @@ def main(kind, tied, out):
         mesh = init_device_mesh("cpu", (2,))
         for layer in model.model.layers:
             fully_shard(layer, mesh=mesh)
-        if not tied:
-            fully_shard(model.lm_head, mesh=mesh)
+        # units as accelerate makes them: norm and head together, with the embeddings where these are tied
+        tail = [model.model.norm, model.model.embed_tokens, model.lm_head]
+        fully_shard(tail if tied else [tail[0], tail[2]], mesh=mesh, reshard_after_forward=False)
         fully_shard(model, mesh=mesh)
     for _ in range(2):  # the second pass meets weights that were sharded again
         model.zero_grad()

@@ -3,6 +3,7 @@
 import logging
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from tests.training.test_run import weights
 from gammapo import models
 from gammapo.errors import InputError, RunError
 from gammapo.training import checkpoints, parse_recipe, train
-from gammapo.training.precision import check_masters, decide
+from gammapo.training.precision import check_masters, decide, keep_sums_wide
 
 
 def moments(folder: Path) -> set[torch.dtype]:
@@ -80,6 +81,45 @@ def test_moments_of_another_type_are_named():
     check_masters({id(weight): "w"}, optimizer, "float32")
 
 
+def test_the_partitions_that_zero_3_keeps_beside_its_empty_groups_are_checked():
+    zero = SimpleNamespace(fp32_partitioned_groups_flat=[torch.zeros(4, dtype=torch.bfloat16)])
+    held = SimpleNamespace(param_groups=[{"params": []}], optimizer=zero, state={})
+    with pytest.raises(RunError, match="1 of 1 trained weights in other types than float32"):
+        check_masters({}, held, "float32")
+    check_masters({}, held, "bfloat16")  # asked for on purpose; DeepSpeed may keep better ones
+    zero.fp32_partitioned_groups_flat = [torch.zeros(4)]
+    check_masters({}, held, "float32")
+
+
+def test_fsdp2_rounds_neither_log_probs_nor_sums_of_gradients():
+    from accelerate.utils import FullyShardedDataParallelPlugin
+
+    plugin = FullyShardedDataParallelPlugin(fsdp_version=2)
+    keep_sums_wide(SimpleNamespace(fsdp_plugin=plugin))
+    assert plugin.mixed_precision_policy is None, "without mixed precision there is nothing to mend"
+    plugin.set_mixed_precision("bf16")
+    keep_sums_wide(SimpleNamespace(fsdp_plugin=plugin))
+    policy = plugin.mixed_precision_policy
+    assert (policy.param_dtype, policy.reduce_dtype) == (torch.bfloat16, torch.float32)
+    assert policy.output_dtype is None
+
+
+def test_deepspeed_sums_gradients_in_float32_unless_its_own_file_says_otherwise():
+    config = {"communication_data_type": "bf16"}
+    plugin = SimpleNamespace(hf_ds_config=SimpleNamespace(config=config))
+    keep_sums_wide(SimpleNamespace(deepspeed_plugin=plugin))
+    assert config == {"communication_data_type": "bf16", "data_types": {"grad_accum_dtype": "fp32"}}
+
+
+def test_a_run_launched_in_bfloat16_says_so_too(recipe_dict):
+    """DeepSpeed's plug-in takes the launcher's word, and refuses arguments that differ."""
+    for masters, more in (("float32", {"lora": {}}), ("dtype", {})):
+        model = recipe_dict["model"] | {"dtype": "bfloat16", "masters": masters}
+        recipe = parse_recipe(recipe_dict | more | {"model": model})
+        found = decide(recipe, gpu_has_bfloat16=True, launched_in_bfloat16=True)
+        assert found.arguments == {"bf16": True}
+
+
 @pytest.mark.parametrize(
     ("model", "more", "gpu", "expected"),
     [
@@ -88,6 +128,12 @@ def test_moments_of_another_type_are_named():
         ({}, {"training": {"bf16": False}}, True, ("float32", {}, "float32")),
         ({"dtype": "bfloat16"}, {}, False, ("float32", {"bf16": True}, "float32")),
         ({"dtype": "bfloat16"}, {"lora": {}}, True, ("bfloat16", {"bf16": False}, "float32")),
+        (
+            {"dtype": "bfloat16"},
+            {"lora": {"base": "4bit"}},
+            True,
+            ("bfloat16", {"bf16": True}, "float32"),
+        ),
         ({"dtype": "bfloat16", "masters": "dtype"}, {}, True, ("bfloat16", {}, "bfloat16")),
     ],
 )

@@ -204,6 +204,22 @@ def test_lora_saves_an_adapter_and_leaves_the_base_alone(recipe_dict, tiny_model
     assert not torch.allclose(tuned(ids).logits, tiny_model(ids).logits, atol=1e-4)
 
 
+def test_a_model_that_transformers_did_not_save_ends_no_run(recipe_dict, monkeypatch):
+    """As with FSDP's sharded state dicts, of which it saves nothing at the end and says nothing."""
+    from gammapo.training.trainer import PairTrainer
+
+    save = PairTrainer.save_model
+
+    def within_checkpoints(self, folder, _internal_call=False):
+        if _internal_call:
+            save(self, folder, _internal_call=True)
+
+    monkeypatch.setattr(PairTrainer, "save_model", within_checkpoints)
+    with pytest.raises(RunError, match="FULL_STATE_DICT"):
+        train(parse_recipe(recipe_dict))
+    assert json.loads((Path(recipe_dict["output"]) / "run.json").read_text())["status"] == "started"
+
+
 def test_another_runs_folder_is_refused_and_the_difference_named(recipe_dict):
     train(parse_recipe(recipe_dict))
     other = recipe_dict | {"loss": {"name": "simpo", "beta": 2}}

@@ -3,6 +3,7 @@ ledger, reference log-probs and final weights are those of one process."""
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,13 +20,13 @@ from gammapo.training import parse_recipe, train
 RANK = Path(__file__).parent / "sharded_rank.py"
 
 
-def run_two(recipe: Path, out: Path) -> list[dict]:
+def run_two(recipe: Path, out: Path, *options: str) -> list[dict]:
     world = os.environ | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2"}
     world |= {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     world |= {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "FSDP_CPU_RAM_EFFICIENT_LOADING": "true"}
     ranks = [
         subprocess.Popen(
-            [sys.executable, str(RANK), str(recipe), str(out)],
+            [sys.executable, str(RANK), str(recipe), str(out), *options],
             env=world | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
             stderr=subprocess.PIPE,
             text=True,
@@ -53,7 +54,9 @@ def test_two_sharded_processes_equal_one(recipe_dict, tmp_path):
     path, two = tmp_path / "recipe.yaml", tmp_path / "two"
     path.write_text(yaml.safe_dump(recipe | {"output": str(two)}))
     first, second = run_two(path, tmp_path / "seen")
-    assert (first, second) == ({"weights": True}, {"weights": False}), "only the first rank reads the weights"
+    assert (first["weights"], second["weights"]) == (True, False), "only the first rank reads the weights"
+    assert first["model"] == second["model"] == "FSDPLlamaForCausalLM"
+    assert first["shares"] == pytest.approx(0.5, abs=0.05), "a rank keeps its half of the gradients"
     for mine, theirs in zip(metrics(one.folder), metrics(two), strict=True):
         if mine["step"] == 1:  # no gap yet: which of rounding errors is above zero says nothing
             mine["accuracy"] = theirs["accuracy"]
@@ -65,3 +68,25 @@ def test_two_sharded_processes_equal_one(recipe_dict, tmp_path):
     references = [pq.read_table(run / "reference.parquet").to_pandas() for run in (one.folder, two)]
     for side in ("chosen", "rejected"):
         assert references[0][side].to_numpy() == pytest.approx(references[1][side].to_numpy(), abs=1e-4)
+
+
+@pytest.mark.slow
+def test_in_bfloat16_log_probs_stay_exact_and_a_cut_run_ends_alike(recipe_dict, tmp_path):
+    """accelerate has FSDP2 round what the model returns; and layers may lie in its checkpoint wrapper."""
+    recipe = recipe_dict | {"training": recipe_dict["training"] | {"bf16": True, "num_train_epochs": 1}}
+    path, whole, cut = tmp_path / "recipe.yaml", tmp_path / "whole", tmp_path / "cut"
+    path.write_text(yaml.safe_dump(recipe | {"output": str(whole)}))
+    first, _ = run_two(path, tmp_path / "seen", "checkpointing")
+    assert first["logps"] == "torch.float32"
+    assert first["shares"] == pytest.approx(0.5, abs=0.05)
+    shutil.copytree(whole, cut)
+    shutil.rmtree(cut / "model")
+    newest = max((cut / "checkpoints").iterdir(), key=lambda folder: int(folder.name.split("-")[1]))
+    shutil.rmtree(newest)
+    note = json.loads((cut / "run.json").read_text())
+    (cut / "run.json").write_text(json.dumps(note | {"status": "started"}))
+    path.write_text(yaml.safe_dump(recipe | {"output": str(cut)}))
+    run_two(path, tmp_path / "seen", "checkpointing")
+    assert metrics(cut) == metrics(whole)
+    for name, value in weights(whole).items():
+        assert torch.equal(value, weights(cut)[name]), name

@@ -56,6 +56,8 @@ class LossKeeper:
         Margins and windows see all ranks' pairs. The gradient of `loss` by this rank's log-probs is scaled so
         that averaging gradients over ranks gives the gradient of the mean over all pairs.
         """
+        if self.state is not None:  # of a checkpoint, it was read to the CPU
+            self.state = {name: value.to(logps.chosen.device) for name, value in self.state.items()}
         if self._world == 1:
             return self.loss(logps, self.state)
         out = self.loss(self._everyone(logps), self.state)
@@ -71,14 +73,15 @@ class LossKeeper:
                 self.ledger.add(everyone, step, epoch, output)
 
     def save(self, folder: Path) -> None:
-        torch.save(dict(self.state or {}), folder / STATE)
-        if self._rank == 0:
+        if self._rank == 0:  # it is the same on every rank
+            torch.save(dict(self.state or {}), folder / STATE)
             self.ledger.save(folder / LEDGER)
 
     def load(self, folder: Path) -> None:
         """Go on from a checkpoint; one without our files (of another trainer) starts afresh."""
         if (folder / STATE).is_file():
-            self.state = torch.load(folder / STATE, weights_only=True) or None
+            # to the CPU: a tensor of the rank that saved it would come back on that rank's GPU
+            self.state = torch.load(folder / STATE, weights_only=True, map_location="cpu") or None
         if (folder / LEDGER).is_file():
             self.ledger.load(folder / LEDGER)
 

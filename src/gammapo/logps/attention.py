@@ -16,12 +16,14 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.attention.bias import causal_lower_right
 
 from gammapo.logps.blocked import blocked_attention
 from gammapo.logps.segments import PairSegments
 
 PREFIX = "gammapo_pairs_over_"
 ARGUMENT = "pair_segments"
+DENSE = ("cpu",)  # devices whose fused SDPA takes a dense mask beside grouped heads
 
 
 class UnsupportedAttentionError(NotImplementedError):
@@ -86,6 +88,8 @@ def pair_attention(
         "softcap": softcap,
         "window": _window(module, sliding_window),
     }
+    if query.is_cuda:
+        query, key, value = in_arithmetic_type(query, key, value)
     if query.is_cuda and query.dtype.itemsize == 2:
         from gammapo.logps.varlen import flash_attention, flash_pair_attention
 
@@ -94,6 +98,15 @@ def pair_attention(
     if _blocks_suit(query, segments, **options):
         return blocked_attention(query, key, value, segments, scaling=scale)
     return split_attention(query, key, value, segments, **options)
+
+
+def in_arithmetic_type(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """In autocast's type, if it is on: rotary embeddings leave queries and keys in the float32 of the
+    residual stream, in which no flash attention runs."""
+    kind = tensors[0].device.type
+    if not torch.is_autocast_enabled(kind):
+        return tensors
+    return tuple(x.to(torch.get_autocast_dtype(kind)) for x in tensors)
 
 
 def _blocks_suit(
@@ -158,7 +171,12 @@ def _attend(
         return _soft_capped(q, k, v, segments.mask(n, m, window, q), scaling, dropout, softcap)
     grouped = q.shape[1] != k.shape[1]
     plain = n == m and window is None
-    mask = None if plain else segments.mask(n, m, window, q)
+    if plain:
+        mask = None
+    elif window is None and q.device.type not in DENSE:
+        mask = causal_lower_right(n, m)  # no tensor: it picks a kernel that needs none
+    else:
+        mask = segments.mask(n, m, window, q)
     return F.scaled_dot_product_attention(
         q, k, v, attn_mask=mask, is_causal=plain, dropout_p=dropout, scale=scaling, enable_gqa=grouped
     )

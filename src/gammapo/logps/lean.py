@@ -9,7 +9,6 @@ is kept in its place. Values are those of the modules' own code, checked per cla
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -90,6 +89,8 @@ def lean_layers(model: nn.Module, core: nn.Module) -> Iterator[None]:
 
 def _unsafe(model: nn.Module, core: Any) -> bool:
     checkpointing = core.training and any(getattr(m, "gradient_checkpointing", False) for m in core.modules())
+    # the wrapper of PyTorch, which is what accelerate's own switch puts around layers, has no such flag
+    checkpointing |= any(hasattr(m, "_checkpoint_wrapped_module") for m in core.modules())
     compiled = torch.compiler.is_compiling() or hasattr(model, "_orig_mod")
     return bool(checkpointing or compiled or any(hasattr(p, "ds_id") for p in core.parameters()))
 
@@ -123,8 +124,9 @@ def _norm_kind(module: nn.Module) -> str | None:
 
 def _same_norm(module: nn.Module, kind: str) -> bool:
     draw = torch.Generator().manual_seed(0)
-    stub: Any = copy.copy(module)
-    stub._parameters = {"weight": nn.Parameter(torch.randn(32, generator=draw))}
+    stub: Any = object.__new__(type(module))  # FSDP2's classes cannot be copied: their __new__ builds anew
+    weight = nn.Parameter(torch.randn(32, generator=draw))
+    stub.__dict__ = vars(module) | {"_parameters": {"weight": weight}}
     x = torch.randn(4, 32, generator=draw)
     with torch.no_grad():
         try:
@@ -239,6 +241,21 @@ def _gated_forward(module: Any, x: Tensor, notes: Notes) -> Tensor:
     return module.down_proj(product)
 
 
+_silu: dict[type, bool] = {}
+
+
+def _is_silu(act: Any) -> bool:
+    """Whether an activation is SiLU, whose slope is one call. Told by values, as classes differ."""
+    kind = type(act)
+    if not isinstance(act, nn.Module) or any(True for _ in act.parameters()):
+        return False
+    if kind not in _silu:
+        x = torch.linspace(-8, 8, 65)
+        with torch.no_grad():
+            _silu[kind] = torch.equal(act(x), nn.functional.silu(x))
+    return _silu[kind]
+
+
 class _GatedProduct(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -266,7 +283,7 @@ class _GatedProduct(torch.autograd.Function):
         d_up = grad * activated
         del activated
         d_activated = grad * up
-        if isinstance(ctx.act, nn.SiLU):
+        if _is_silu(ctx.act):
             return torch.ops.aten.silu_backward(d_activated, gate), d_up, None, None
         with torch.enable_grad():
             inner = gate.detach().requires_grad_()

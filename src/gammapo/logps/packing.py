@@ -73,6 +73,7 @@ def pack(pairs: Sequence[TokenizedPair], device: torch.device | str = "cpu") -> 
 
 
 def answer_sums(values: Tensor, packed: PackedPairs) -> tuple[Tensor, Tensor]:
-    """Sums of per-token values (H,) over each answer: chosen (B,) and rejected (B,)."""
+    """Sums of per-token values (H,) over each answer: chosen (B,) and rejected (B,), float32 at least."""
+    values = values.to(torch.promote_types(values.dtype, torch.float32))  # a wrapper may have cast them
     sums = torch.stack([part.sum() for part in values.split(packed.answer_lengths)])
     return sums[0::2], sums[1::2]

@@ -1,7 +1,7 @@
 """Pair attention by flash-attention's variable-length kernel, for CUDA.
 
 Not run by this repository's own tests, which have no GPU: the boundaries it builds are checked on a CPU
-(tests/logps/test_varlen.py), and `support.verified` compares log-probs with the padded path on the model
+(tests/logps/test_varlen.py), and `support.prepare` compares log-probs with the padded path on the model
 and device at hand before this code is ever used for training.
 """
 

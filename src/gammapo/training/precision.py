@@ -7,7 +7,7 @@ weights that are trained, their gradients' sums and AdamW's moments are float32 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -28,8 +28,13 @@ class Precision:
     notice: str | None
 
 
-def decide(recipe: Recipe, *, gpu_has_bfloat16: bool) -> Precision:
+def decide(recipe: Recipe, *, gpu_has_bfloat16: bool, launched_in_bfloat16: bool = False) -> Precision:
     """The types of a run.
+
+    Args:
+        gpu_has_bfloat16: whether there is a GPU that computes in it.
+        launched_in_bfloat16: whether the launcher set mixed_precision to it. Sharded engines then compute in
+            it whatever the arguments say, and DeepSpeed refuses arguments that say otherwise.
 
     Raises:
         InputError: float16 arithmetic over float32 weights, which needs a scaled loss.
@@ -40,9 +45,12 @@ def decide(recipe: Recipe, *, gpu_has_bfloat16: bool) -> Precision:
             f"pure {dtype} training, as model.masters=dtype asks: weights and AdamW's moments are {dtype}, "
             "and updates below a 256th of a weight are lost"
         )
-        return Precision(load=dtype, arguments={}, masters=dtype, notice=notice)
+        launched = {"bf16": True} if launched_in_bfloat16 and "bf16" not in own else {}
+        return Precision(load=dtype, arguments=launched, masters=dtype, notice=notice)
     if dtype == "float32" or recipe.lora is not None:
-        wanted = {"bf16": dtype == "float32" and gpu_has_bfloat16}
+        # over 4 bits all that is not quantised is float32, and so would be the arithmetic without autocast
+        narrow = dtype == "float32" or (recipe.lora is not None and recipe.lora.base == "4bit")
+        wanted = {"bf16": launched_in_bfloat16 or (narrow and gpu_has_bfloat16)}
         load = dtype
     else:
         if dtype == "float16":
@@ -56,19 +64,40 @@ def decide(recipe: Recipe, *, gpu_has_bfloat16: bool) -> Precision:
     return Precision(load=load, arguments={} if "bf16" in own else wanted, masters="float32", notice=None)
 
 
+def keep_sums_wide(state: Any) -> None:
+    """Make sharding engines round neither log-probs nor sums of gradients to the type of the arithmetic.
+
+    accelerate has FSDP2 cast the model's result, which here are log-probs, to that type, and sum gradients
+    over ranks in it. It has 8 bits: a log-prob of -293.5 becomes -294. DeepSpeed sums over ranks and
+    micro-batches in it unless its configuration says otherwise. To be called before the model is sharded.
+
+    Args:
+        state: accelerate's AcceleratorState.
+    """
+    fsdp, deepspeed = (getattr(state, name, None) for name in ("fsdp_plugin", "deepspeed_plugin"))
+    if fsdp is not None and fsdp.fsdp_version == 2 and fsdp.mixed_precision_policy is not None:
+        fsdp.mixed_precision_policy = replace(
+            fsdp.mixed_precision_policy, output_dtype=None, reduce_dtype=torch.float32
+        )
+    if deepspeed is not None:
+        config = deepspeed.hf_ds_config.config
+        config.setdefault("communication_data_type", "fp32")
+        config.setdefault("data_types", {}).setdefault("grad_accum_dtype", "fp32")
+
+
 def check_masters(names: Mapping[int, str], optimizer: Any, masters: str) -> None:
     """Refuse to train if the optimiser holds weights, or floating-point state, of another type.
 
     Args:
         names: parameter names by id, to name the first culprit where it is known.
-        optimizer: as the trainer holds it, after sharding; DeepSpeed's shows its float32 partitions.
+        optimizer: as the trainer holds it, after sharding.
         masters: the type decided.
 
     Raises:
         RunError: what was found and how to mend it.
     """
     expected = getattr(torch, masters)
-    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    weights = _held(optimizer, masters)
     wrong = [weight for weight in weights if weight.dtype != expected]
     if wrong:
         name = names.get(id(wrong[0]), "a weight")
@@ -87,6 +116,15 @@ def check_masters(names: Mapping[int, str], optimizer: Any, masters: str) -> Non
                     f"the optimiser keeps {key} of {name} in {_name(value.dtype)}, expected {masters}; take "
                     f"an optimiser that keeps its state in {masters} (training.optim)"
                 )
+
+
+def _held(optimizer: Any, masters: str) -> list[Tensor]:
+    """The weights that the optimiser updates. ZeRO-3's groups are empty but for the moment of a step; the
+    partitions that it updates lie beside them, in float32 whatever was asked for."""
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    if weights or masters != "float32":
+        return weights
+    return list(getattr(getattr(optimizer, "optimizer", None), "fp32_partitioned_groups_flat", []))
 
 
 def _moments(state: Mapping[str, Any]) -> Iterable[tuple[str, Tensor]]:

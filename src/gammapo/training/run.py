@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gammapo import models
-from gammapo.errors import InputError
+from gammapo.errors import InputError, RunError
 from gammapo.training import checkpoints, lock, run_folder
 from gammapo.training.adapters import add_adapters
 from gammapo.training.arguments import make_arguments
@@ -130,7 +130,11 @@ def _decide_precision(recipe: Recipe) -> Precision:
 
     from gammapo.training.precision import decide
 
-    return decide(recipe, gpu_has_bfloat16=torch.cuda.is_available() and torch.cuda.is_bf16_supported())
+    return decide(
+        recipe,
+        gpu_has_bfloat16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
+        launched_in_bfloat16=os.environ.get("ACCELERATE_MIXED_PRECISION") == "bf16",
+    )
 
 
 def _settle_memory() -> None:
@@ -255,4 +259,10 @@ def _sampling_plan(prepared: Prepared) -> Any:
 def _save_model(trainer, prepared: Prepared, target: Path) -> None:
     trainer.save_model(str(target))
     if trainer.is_world_process_zero():
+        if not any(target.glob("*.safetensors")):  # some settings make transformers skip it silently
+            raise RunError(
+                f"{target}: the trained model was not saved whole; the last checkpoint is intact. Set "
+                "fsdp_state_dict_type: FULL_STATE_DICT or zero3_save_16bit_model: true in the launcher's "
+                "configuration, and run the same command again"
+            )
         prepared.tokenizer.save_pretrained(target)

@@ -21,7 +21,7 @@ from gammapo.training import checkpoints, sampling
 from gammapo.training.batches import StepBatch, StepDataset
 from gammapo.training.ledger import Ledger
 from gammapo.training.metrics import Meter, step_metrics
-from gammapo.training.precision import check_masters
+from gammapo.training.precision import check_masters, keep_sums_wide
 from gammapo.training.sampling import SamplingPlan
 from gammapo.training.step import Machinery, accumulate_gradients
 from gammapo.training.watch import Watch
@@ -69,6 +69,7 @@ class PairTrainer(Trainer):
         self.ledger, self.meter = Ledger(), Meter()
         self._batch: StepBatch | None = None
         super().__init__(model=model, args=args, train_dataset=steps)  # pyright: ignore[reportArgumentType]
+        keep_sums_wide(self.accelerator.state)
         self.callback_handler.callbacks = [
             callback
             for callback in self.callback_handler.callbacks
@@ -122,7 +123,9 @@ class PairTrainer(Trainer):
     @contextlib.contextmanager
     def _guard(self, model: torch.nn.Module, last: bool) -> Iterator[None]:
         self.accelerator.gradient_state._set_sync_gradients(last)
-        with contextlib.nullcontext() if last else self.accelerator.no_sync(model):
+        # where FSDP2 defers, each rank holds all gradients whole; summed at once, it keeps its share only
+        at_once = last or self.accelerator.is_fsdp2
+        with contextlib.nullcontext() if at_once else self.accelerator.no_sync(model):
             yield
 
     def _gather(self, local: Tensor, positions: Sequence[int], batch: StepBatch) -> Tensor:
@@ -168,8 +171,10 @@ class PairTrainer(Trainer):
         ]
         what = "the loss of pairs " + ", ".join(bad[:8]) if bad else "the gradient"
         among = "" if bad else " of a step with pairs " + ", ".join(batch.ids[:8])
+        # DeepSpeed's backward pass takes the step as well
+        done = "the weights in memory are spoilt" if self.is_deepspeed_enabled else "nothing was updated"
         return (
-            f"step {self.state.global_step + 1}: {what}{among} is not a finite number; nothing was updated. "
+            f"step {self.state.global_step + 1}: {what}{among} is not a finite number; {done}. "
             "Lower training.learning_rate or loss.beta, use model.dtype=float32, or remove the pairs; "
             "the last checkpoint is intact"
         )
@@ -226,8 +231,9 @@ class PairTrainer(Trainer):
 
     def restore(self, checkpoint: Path) -> None:
         """Load what is ours from a checkpoint; `train(resume_from_checkpoint=…)` loads the rest."""
-        state = torch.load(checkpoint / STATE, weights_only=True, map_location=self.args.device)
-        self.loss_state = state or None
+        # not straight to the device: torch cannot load to "cpu:0", which it is where processes share a CPU
+        state = torch.load(checkpoint / STATE, weights_only=True, map_location="cpu")
+        self.loss_state = {name: value.to(self.args.device) for name, value in state.items()} or None
         if self.is_world_process_zero():
             self.ledger.load(checkpoint / LEDGER)
             step = json.loads((checkpoint / checkpoints.SEAL).read_text())["step"]
