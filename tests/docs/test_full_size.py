@@ -45,7 +45,6 @@ def memory(qwen, gpus, engine="zero3", lora=None) -> Memory:
             tokens=8192,
             scored=8192 * 2 * ANSWER // (PROMPT + 2 * ANSWER),
             checkpointing=True,
-            micro_batches=2,
             lora_rank=lora,
             weights_dtype="float32" if lora is None else "bfloat16",
         ),
@@ -59,7 +58,7 @@ COLUMNS = [{"gpus": 4}, {"gpus": 8}, {"gpus": 16}, {"gpus": 1, "lora": 16}]
     ("title", "parts"),
     [
         ("weights, gradients, AdamW", ("weights", "gradients", "optimiser")),
-        ("whole layers for the moment", ("gathered",)),
+        ("whole for the moment", ("gathered",)),
         ("activations", ("activations",)),
         ("head chunk", ("head",)),
         ("context and fragments", ("overhead",)),

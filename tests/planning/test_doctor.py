@@ -44,6 +44,14 @@ def test_a_package_for_another_torch_is_bad():
     assert torch_pins(lambda name: wants.get(name, []), have.get) == []
 
 
+def test_a_package_made_for_older_transformers_is_named_and_an_extras_pins_are_not():
+    wants = {"vllm": ["transformers<5.21.0,>=5.16.1", 'torch==2.14.0; extra == "other"']}
+    have = {"torch": "2.13.0", "transformers": "5.23.0", "vllm": "0.33.0"}
+    (finding,) = torch_pins(lambda name: wants.get(name, []), have.get)
+    assert "vllm" in finding.what
+    assert "transformers 5.23.0 is here" in finding.found
+
+
 def test_a_sound_environment_has_no_known_fault():
     assert known_bad({"transformers": "5.23.0", "trl": "1.16.0"}.get, {}) == []
 

@@ -34,11 +34,13 @@ def test_shape_from_the_config_alone(qwen):
     assert qwen.linear_width == 28 * (2 * 7168 + 2 * 4096 + 3 * (3584 + 18944))
 
 
-def test_sixteen_bytes_a_parameter_over_all_gpus(qwen):
+@pytest.mark.parametrize(("engine", "width"), [("fsdp2", 4 + 4 + 8), ("zero3", 2 + 4 + 4 + 8)])
+def test_bytes_a_parameter_over_all_gpus(qwen, engine, width):
+    """Weights, gradients and two moments in float32; ZeRO-3 has a bfloat16 copy of the weights as well."""
     for gpus in (4, 8):
-        memory = estimate_memory(qwen, Setting(gpus=gpus, engine="zero3", **HALF_SHARD))
+        memory = estimate_memory(qwen, Setting(gpus=gpus, engine=engine, **HALF_SHARD))
         states = memory.weights + memory.gradients + memory.optimiser
-        assert states * gpus == pytest.approx(16 * qwen.parameters)
+        assert states * gpus == pytest.approx(width * qwen.parameters)
     whole = estimate_memory(qwen, Setting(gpus=8, engine="ddp", **HALF_SHARD))
     assert whole.weights == 4 * qwen.parameters
 
@@ -50,11 +52,14 @@ def test_full_7b_needs_several_gpus_and_adapters_need_one(qwen):
     assert estimate_memory(qwen, adapters).total < 24 * GIB
 
 
-def test_fsdp2_holds_whole_gradients_while_micro_batches_accumulate(qwen):
-    one, many = (
-        estimate_memory(qwen, Setting(gpus=8, engine="fsdp2", micro_batches=n, **HALF_SHARD)) for n in (1, 4)
+def test_gradients_on_their_way_to_the_sum_are_the_heads(qwen):
+    head, edges = 152064 * 3584, 2 * 152064 * 3584
+    gathered = 2 * (edges + 2 * qwen.body / 28)  # bfloat16: embeddings, head and two layers
+    fsdp2, zero3 = (
+        estimate_memory(qwen, Setting(gpus=8, engine=engine, **HALF_SHARD)) for engine in ("fsdp2", "zero3")
     )
-    assert many.gradients - one.gradients == 2 * qwen.parameters
+    assert fsdp2.gathered == pytest.approx(gathered + 4 * head)
+    assert zero3.gathered == pytest.approx(gathered + 4 * head + 2 * 5e8), "and DeepSpeed's bucket of 5e8"
 
 
 @pytest.mark.parametrize("heads", [(4, 4), (8, 2)])

@@ -20,6 +20,7 @@ OPTIONAL = {
     "trl": "gammapo.integrations.trl",
 }
 PINNING = ("vllm", "xformers", "torchvision", "torchaudio")
+PINNED = ("torch", "transformers")
 SPACE = 120  # GiB: a 7B model in float32 with AdamW's state, once, and the final weights
 
 
@@ -159,21 +160,22 @@ def _communication() -> list[Finding]:
 
 
 def torch_pins(requires: Callable[[str], list[str]], versions: Callable[[str], str | None]) -> list[Finding]:
-    """Packages compiled against one PyTorch, beside another: they fail at import, or crash in a kernel."""
+    """Packages made for one PyTorch or transformers, beside another: they fail at import or in a kernel."""
     from packaging.requirements import Requirement
 
-    have = versions("torch")
     findings = []
     for package in PINNING:
         for line in requires(package):
             want = Requirement(line)
-            if have and want.name == "torch" and not want.specifier.contains(have, prereleases=True):
-                pin = f"torch{want.specifier}"
+            have = versions(want.name) if want.name in PINNED else None
+            meant = want.marker is None or want.marker.evaluate({"extra": ""})
+            if have and meant and not want.specifier.contains(have, prereleases=True):
+                pin = f"{want.name}{want.specifier}"
                 findings.append(
                     Finding(
                         what=package,
                         state="bad",
-                        found=f"{versions(package)} wants {pin}, and torch {have} is here",
+                        found=f"{versions(package)} wants {pin}, and {want.name} {have} is here",
                         mend=f"pip install '{pin}', or give {package} an environment of its own",
                     )
                 )

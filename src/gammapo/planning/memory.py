@@ -16,6 +16,7 @@ CONTEXT = 2.5 * GIB  # CUDA context, cuBLAS and NCCL buffers
 FRAGMENTED = 0.10  # of activations: blocks that the allocator cannot reuse
 WIDTHS = {"float32": 4, "bfloat16": 2, "float16": 2, "4bit": 0.516}  # bytes; NF4's scales are 0.127 bits
 ENGINES = ("zero3", "fsdp2", "ddp")
+ZERO_BUCKET = 5e8  # gradients: DeepSpeed's default of zero_optimization.reduce_bucket_size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,6 @@ class Setting:
     tokens: int
     scored: int
     checkpointing: bool
-    micro_batches: int = 1  # a GPU and step
     lora_rank: int | None = None
     weights_dtype: str = "float32"
 
@@ -43,7 +43,7 @@ class Memory:
     weights: float
     gradients: float
     optimiser: float
-    gathered: float  # layers made whole for the moment, or autocast's bfloat16 copies
+    gathered: float  # layers and gradients made whole for the moment, or autocast's bfloat16 copies
     activations: float
     head: float
     overhead: float
@@ -73,12 +73,14 @@ def estimate_memory(shape: ModelShape, setting: Setting) -> Memory:
     trained = shape.parameters if setting.lora_rank is None else setting.lora_rank * shape.linear_width
     adapters = 0 if setting.lora_rank is None else 4 * trained
     trained_width = width if setting.lora_rank is None else 4
+    # ZeRO-3 computes with a bfloat16 copy of the weights that it trains
+    copied = 2 * trained if setting.sharded and setting.engine == "zero3" and trained_width == 4 else 0
     activations = _activations(shape, setting)
     return Memory(
-        weights=(frozen + adapters) / share,
-        gradients=trained_width * trained / share + _accumulated(setting, trained),
+        weights=(frozen + adapters + copied) / share,
+        gradients=trained_width * trained / share,
         optimiser=2 * trained_width * trained / share,
-        gathered=_gathered(shape, setting, width),
+        gathered=_gathered(shape, setting, width) + _summed(shape, setting),
         activations=activations,
         head=_head(shape, setting),
         overhead=CONTEXT + FRAGMENTED * activations,
@@ -112,10 +114,13 @@ def _activations(shape: ModelShape, setting: Setting) -> float:
     return shape.layers * residual * shape.hidden * setting.tokens + layer
 
 
-def _accumulated(setting: Setting, trained: float) -> float:
-    """FSDP2 reduces gradients at a step's last micro-batch; until then they lie whole, in bfloat16."""
-    waits = setting.engine == "fsdp2" and setting.sharded and setting.micro_batches > 1
-    return 2 * trained if waits else 0
+def _summed(shape: ModelShape, setting: Setting) -> float:
+    """Gradients on their way to the sum over ranks, in float32: those of the largest unit, which is the head;
+    DeepSpeed puts them into a bucket first."""
+    if not setting.sharded or setting.lora_rank is not None:
+        return 0
+    head = shape.vocabulary * shape.hidden
+    return 4 * head if setting.engine == "fsdp2" else 4 * max(head, ZERO_BUCKET) + 2 * ZERO_BUCKET
 
 
 def _gathered(shape: ModelShape, setting: Setting, width: float) -> float:

@@ -87,7 +87,6 @@ def plan_run(
         tokens=tokens,
         scored=scored,
         checkpointing=_checkpointing(prepared),
-        micro_batches=count,
         lora_rank=None if recipe.lora is None else recipe.lora.rank,
         weights_dtype=_weights_dtype(prepared),
     )
