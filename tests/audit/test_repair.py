@@ -40,6 +40,19 @@ def test_drop_leaves_them_out(found, tmp_path):
     assert done.record.name == "fixed.repaired.json"
 
 
+@pytest.mark.parametrize("how", ["flip", "drop"])
+def test_pairs_that_were_not_judged_stay_as_they_are(found, tmp_path, pair, how):
+    """A run that ended before its first epoch did, or pairs too long for it, must not thin out the file."""
+    from dataclasses import replace
+
+    judged = [one.pair for one in found.suspects]
+    more = [replace(pair(f"q{i}", f"a{i}", f"c{i}"), origin=f"pairs.jsonl:{300 + i}") for i in range(5)]
+    done = write_repaired(found, tmp_path / "fixed.jsonl", how=how, above=0.5, pairs=[*judged, *more])
+    again = load_pairs(done.file).pairs
+    assert [(one.id, one.chosen) for one in again[-5:]] == [(f"q{i}", f"a{i}") for i in range(5)]
+    assert len(again) == done.kept == 305 - (done.changed if how == "drop" else 0)
+
+
 def test_faults_are_named(found, tmp_path):
     for how, above, message in (
         ("swap", 0.5, "how: unknown 'swap'"),

@@ -40,7 +40,7 @@ def test_symmetric_flips_are_ranked_bounded_and_nearly_counted(rate):
             truth = against_truth(found.probability, wrong)
             assert truth.auroc is not None
             assert truth.auroc > 0.75
-            assert truth.calibration_error < (0.06 if rate < 0.25 else 0.2)
+            assert truth.calibration_error < (0.08 if rate < 0.25 else 0.25)
     # an upper bound, but for chance; the witnesses are wrong of about one in ten of the surest pairs
     assert rate - 0.05 < np.mean(shares) < rate + 0.1 * (1 - 2 * rate) + 0.04
 
@@ -59,6 +59,33 @@ def test_few_pairs_and_many_useless_witnesses_do_not_seem_to_agree():
         names = tuple("abcde")
         shares.append(judge(Witnesses(ids=tuple(map(str, range(100))), names=names, values=values)).share)
     assert np.mean(shares) > 0.4
+
+
+def useless(n, seed):
+    values = np.random.default_rng(seed).normal(size=(n, 4))
+    return Witnesses(ids=tuple(map(str, range(n))), names=tuple("abcd"), values=values)
+
+
+def test_witnesses_that_know_nothing_are_told_and_those_that_know_too(pair):
+    """By their p-value: of useless ones about one in twenty passes, of good ones all do."""
+    passed = sum(judge(useless(300, seed)).p_value < 0.05 for seed in range(40))
+    assert passed <= 7  # 40 draws at 0.05: more than 7 has a probability of 0.2 %
+    assert all(judge(made(0.3, n=600, seed=seed)[0]).p_value < 0.05 for seed in range(10))
+    assert judge(Witnesses(ids=tuple("a" * 50), names=("x",), values=np.zeros((50, 1)))).p_value == 1.0
+    blind = next(w for w in (useless(300, seed) for seed in range(40)) if judge(w).p_value > 0.05)
+    assert not audit_witnesses("texts", blind, [pair(str(i)) for i in range(300)]).knows
+
+
+def test_weak_witnesses_accuse_few_labels_of_a_clean_file():
+    """All these labels are right; with ε at its bound far more of them are called more likely wrong."""
+    made_of = [made(0.0, clarity=0.4, error=1.0, n=1000, seed=seed)[0] for seed in range(10)]
+    accused = [(judge(one).probability > 0.5).mean() for one in made_of]
+    at_bound = []
+    for one in made_of:
+        share = judge(one).share
+        evidence = one.values @ fit(one.values, rate=share).weights
+        at_bound.append((expit(np.log(share / (1 - share)) - evidence) > 0.5).mean())
+    assert np.mean(accused) < 0.6 * np.mean(at_bound)
 
 
 def test_weak_witnesses_give_a_bound_far_above_the_truth():

@@ -191,6 +191,24 @@ def test_flips_of_held_out_pairs_are_undone_where_known(pair_file, recipe, tmp_p
     assert not {pair.prompt for pair in train} & {pair.prompt for pair in held_out}
 
 
+def test_both_sides_train_on_as_many_pairs_though_half_were_judged(plan, tmp_path):
+    """Half an epoch visits half of the pairs; the other half stays in the mended file as it is."""
+    half = _with_training(plan, num_train_epochs=0.5)
+    results = run_repair(tmp_path / "out", replace(plan, recipe=half, by="ledger", above=0.0, ceiling=False))
+    assert results["repairs"][0]["changed"] < 56
+    assert len(data.load_pairs(tmp_path / "out" / "mended" / "0.jsonl").pairs) == 56
+    assert results["steps"]["repaired"] == results["steps"]["as_given"]
+
+
+def test_one_prompt_alone_cannot_measure(pair_file, recipe, tmp_path):
+    """Intervals are over held-out prompts; that one gives none came out only after all training."""
+    from gammapo.repair.material import make_material
+
+    plan = RepairPlan(source=str(pair_file(count=60)), recipe=recipe(), holdout=0.01)
+    with pytest.raises(InputError, match="1 prompt is held out; expected at least 2"):
+        make_material(tmp_path, plan)
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

@@ -18,6 +18,7 @@ from gammapo.errors import InputError
 from gammapo.types import PreferencePair
 
 FEWEST = 20  # pairs below which a rate is not worth fitting
+KNOWING = 0.05  # p-value at which witnesses count as knowing something of the labels
 BYS = ("witnesses", "ledger")
 
 
@@ -40,9 +41,9 @@ class RunAudit:
 
     From all visits of a ledger, `rate_first_visit` is the estimate from first visits alone; far above `rate`
     it says that the model has memorised wrong labels. From witnesses, `rate` is read off the `sure` surest
-    pairs and is an upper bound, and `fitted_rate` is what the curve's shape suggests (see
-    `witness.Verdicts`). Fields that the other way does not have are None. `missing` counts ids that the pair
-    file does not hold.
+    pairs and is an upper bound, `fitted_rate` is what the curve's shape suggests, and `p_value` how often
+    witnesses that know nothing would agree with the labels as well (see `witness.Verdicts`). Fields that the
+    other way does not have are None. `missing` counts ids that the pair file does not hold.
     """
 
     run: str
@@ -53,8 +54,14 @@ class RunAudit:
     visits: float | None = None
     fitted_rate: float | None = None
     sure: int | None = None
+    p_value: float | None = None
     missing: int = 0
     truth: Truth | None = None
+
+    @property
+    def knows(self) -> bool:
+        """False where the witnesses agree with the labels no more than chance would: nothing follows then."""
+        return self.p_value is None or self.p_value < KNOWING
 
     def as_dict(self, most: int | None = None) -> dict[str, Any]:
         return {
@@ -67,6 +74,8 @@ class RunAudit:
             "estimated_flip_rate_first_visit": self.rate_first_visit,
             "estimated_flip_rate_fitted": self.fitted_rate,
             "surest_pairs": self.sure,
+            "witness_p_value": self.p_value,
+            "knows": self.knows,
             "truth": None if self.truth is None else asdict(self.truth),
             "suspects": [
                 {
@@ -185,6 +194,7 @@ def audit_witnesses(
         rate_ci95=found.share_ci95,
         fitted_rate=found.fitted_share,
         sure=found.sure,
+        p_value=found.p_value,
         truth=truth,
     )
 

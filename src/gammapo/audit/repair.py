@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,10 +38,15 @@ def write_repaired(
     *,
     how: str,
     above: float,
+    pairs: Sequence[PreferencePair] = (),
     marker: str | None = None,
     overwrite: bool = False,
 ) -> Repaired:
     """Flip or drop the pairs whose label is wrong with a probability above `above`; in the run's file order.
+
+    Args:
+        pairs: all pairs of the file. Those that were not judged, as a run never came to them or they are too
+            long for its recipe, stay as they are.
 
     Raises:
         InputError: an unknown way, a threshold outside [0, 1], nothing left, an output that exists or
@@ -53,17 +59,18 @@ def write_repaired(
     files.refuse_other_than_jsonl(output)
     files.refuse_input(output, {one.pair.origin.rpartition(":")[0] for one in audit.suspects})
     chosen = {one.pair.id: one for one in audit.suspects if one.probability > above}
-    in_order = sorted((one.pair for one in audit.suspects), key=_place)
+    judged = {one.pair.id: one.pair for one in audit.suspects}
+    in_order = sorted({**{pair.id: pair for pair in pairs}, **judged}.values(), key=_place)
     if how == "flip":
-        pairs = [pair.flipped() if pair.id in chosen else pair for pair in in_order]
+        mended = [pair.flipped() if pair.id in chosen else pair for pair in in_order]
     else:
-        pairs = [pair for pair in in_order if pair.id not in chosen]
-    if not pairs:
+        mended = [pair for pair in in_order if pair.id not in chosen]
+    if not mended:
         raise InputError("every pair would be dropped", field="above", fix="choose a higher threshold")
     record = repaired_record_path(output)
     for path in () if overwrite else (output, record):
         files.refuse_existing(path)
-    write_pairs(output, pairs, overwrite=overwrite, extra={MARKER: marker} if marker else None)
+    write_pairs(output, mended, overwrite=overwrite, extra={MARKER: marker} if marker else None)
     changes = [{"id": name, "flip_probability": one.probability} for name, one in chosen.items()]
     files.write_json(
         record, {"run": audit.run, "how": how, "above": above, "changed": changes}, overwrite=overwrite
@@ -73,7 +80,7 @@ def write_repaired(
         file=Path(output),
         record=record,
         changed=len(chosen),
-        kept=len(pairs),
+        kept=len(mended),
         right=None if audit.truth is None else sum(bool(flag) for flag in known),
     )
 

@@ -17,17 +17,25 @@ witnesses of confidence c = |w·x| are right, labels contradict them at the rate
 witnesses are hardly ever wrong there. `share` is that rate, over the surest tenth; each pair is asked
 about by weights that its own label had no part in, or few pairs and many witnesses would seem to agree.
 It is a bound for noise that does not depend on the pair, and says nothing of flips on certain pairs only.
+The curve's shape, fitted with ε free, gives another reading, which falls short where confidence grows more
+slowly than the curve, and can fail altogether. The two bracket ε as a rule, and the probabilities take the
+middle (counting the second as half of the bound at least): at the bound itself weak witnesses accuse most of
+the labels that contradict them.
+
+Witnesses may also know nothing of these labels. Then nothing follows, and `p_value` says so: it is that of
+agreement with labels that the weights have not seen, by chance alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
-from scipy.stats import beta
+from scipy.stats import beta, wilcoxon
 
 from gammapo.errors import InputError
 
@@ -70,9 +78,12 @@ def join(first: Witnesses, second: Witnesses) -> Witnesses:
 @dataclass(frozen=True, kw_only=True)
 class Verdicts:
     """`evidence` (n,) is w·x, the log-odds that the label's side is better; `probability` (n,) that the label
-    is wrong. `share` is the rate of contradiction among the `sure` surest pairs with its exact 95 %
-    interval (Clopper–Pearson), an upper bound of ε; `fitted_share` is the ε that the logistic curve's shape
-    suggests, which falls short where confidence grows slower than the curve. `weights` (k,) are w."""
+    is wrong, for an ε halfway between two readings. `share` is the rate of contradiction among the `sure`
+    surest pairs with its exact 95 % interval (Clopper–Pearson), an upper bound of ε; `fitted_share` is the ε
+    that the logistic curve's shape suggests, which falls short where confidence grows slower than the curve.
+    `weights` (k,) are w. `p_value` is one-sided: how often witnesses that know nothing of the labels would
+    agree with them as well (Wilcoxon's signed ranks of the evidence by weights that have not seen the label).
+    """
 
     evidence: np.ndarray
     probability: np.ndarray
@@ -81,6 +92,7 @@ class Verdicts:
     sure: int
     fitted_share: float
     weights: np.ndarray
+    p_value: float
 
 
 def check_count(pairs: int) -> None:
@@ -108,17 +120,27 @@ def judge(witnesses: Witnesses) -> Verdicts:
     sure = np.argsort(-np.abs(unseen), kind="stable")[: max(FEWEST_SURE, round(SUREST * len(x)))]
     against = int((unseen[sure] < 0).sum())
     share = min(against / len(sure), MAX_RATE)
-    fixed = fit(x, rate=share)
-    evidence = x @ fixed.weights
+    fitted = fit(x).rate
+    rate = (share + min(max(fitted, share / 2), share)) / 2
+    weights = fit(x, rate=rate).weights
+    evidence = x @ weights
     return Verdicts(
         evidence=evidence,
-        probability=expit(np.log(max(share, 1e-6) / (1 - share)) - evidence),
+        probability=expit(np.log(max(rate, 1e-6) / (1 - rate)) - evidence),
         share=share,
         share_ci95=clopper_pearson(against, len(sure)),
         sure=len(sure),
-        fitted_share=fit(x).rate,
-        weights=fixed.weights,
+        fitted_share=fitted,
+        weights=weights,
+        p_value=_p_value(unseen),
     )
+
+
+def _p_value(unseen: np.ndarray) -> float:
+    if not unseen.any():
+        return 1.0
+    found: Any = wilcoxon(unseen, alternative="greater")
+    return float(found.pvalue)
 
 
 def _without_own_label(x: np.ndarray) -> np.ndarray:

@@ -214,10 +214,18 @@ def _after(
     stderr.print(f"read {loaded.report.describe()}")
     pairs, manifest = as_trained(source, loaded, way.run)
     found = _suspects(way, pairs, None if manifest is None else manifest.flipped)
+    if not found.knows:
+        stderr.print(
+            f"the witnesses agree with the labels no better than chance (p = {found.p_value:.2g}): "
+            "neither their order nor the estimated share tells which labels are wrong"
+        )
     repaired = None
     if repair is not None:
+        _refuse_ignorance(found, repair)
         marker = None if manifest is None else manifest.fingerprint
-        repaired = write_repaired(found, repair, how=how, above=above, marker=marker, overwrite=overwrite)
+        repaired = write_repaired(
+            found, repair, how=how, above=above, pairs=pairs, marker=marker, overwrite=overwrite
+        )
     if html is not None:
         from gammapo.audit.page import write_run_page
 
@@ -236,6 +244,18 @@ def _after(
         print_json({**found.as_dict(), "repaired": summary})
     else:
         print_run(found, repaired, above)
+
+
+def _refuse_ignorance(found: RunAudit, output: Path) -> None:
+    from gammapo.errors import InputError
+
+    if not found.knows:
+        raise InputError(
+            "is not written: the witnesses agree with the labels no better than chance "
+            f"(p = {found.p_value:.2g}), so that as many right labels as wrong ones would be changed",
+            file=output,
+            fix="judge by a run (--run), or by models that have not seen the labels (--cross-fit)",
+        )
 
 
 def _suspects(way: Way, pairs: Sequence[PreferencePair], flipped: Set[str] | None) -> RunAudit:
@@ -308,6 +328,8 @@ def print_run(found: RunAudit, repaired: Repaired | None, above: float) -> None:
         rows.append(["  by the shape of the curve", f"{100 * found.fitted_rate:.1f} %"])
         rows.append(["  an upper bound, read off the surest", f"{found.sure} pairs"])
     rows.append([f"suspects above {above:g}", str(sum(one.probability > above for one in found.suspects))])
+    if found.p_value is not None:
+        rows.append(["chance alone would agree as well", f"p = {found.p_value:.2g}"])
     if found.missing:
         rows.append(["in the ledger, not in the file", str(found.missing)])
     if found.truth is not None:

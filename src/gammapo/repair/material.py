@@ -45,7 +45,8 @@ def make_material(folder: Path, plan: RepairPlan) -> Material:
     """Read, split and corrupt the pairs, or read again what an earlier call left.
 
     Raises:
-        InputError: the pairs cannot be used, are corrupted already and should be again, or none is held out.
+        InputError: the pairs cannot be used, are corrupted already and should be again, or fewer than two
+            prompts are held out.
     """
     if (folder / SEAL).is_file():
         kept = files.read_json(folder / SEAL)
@@ -68,6 +69,13 @@ def make_material(folder: Path, plan: RepairPlan) -> Material:
             file=plan.evaluation or plan.source,
             expected="some of both, with different prompts",
             fix="give more pairs, another --holdout, or pairs with other prompts to --eval",
+        )
+    if len({pair.prompt for pair in held_out}) < 2:
+        raise InputError(
+            "1 prompt is held out",
+            file=plan.evaluation or plan.source,
+            expected="at least 2, since intervals are over prompts",
+            fix="give more prompts, or another --holdout",
         )
     if own is not None:
         held_out = [pair.flipped() if pair.id in own.flipped else pair for pair in held_out]

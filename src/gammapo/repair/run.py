@@ -215,11 +215,13 @@ def mend(folder: Path, plan: RepairPlan, seed: int, stage: Stage = _silent) -> d
     target, audits = _mended(folder, seed), folder / "audits" / f"{seed}.json"
     record = repaired_record_path(target)
     if not (record.is_file() and audits.is_file()):
-        found = _audit(folder, plan, seed, stage)
+        pairs = list(data.load_pairs(folder / TRAIN).pairs)
+        found = _audit(folder, plan, pairs, seed, stage)
         files.write_json(audits, found.as_dict())
         path = noise.manifest_path(folder / TRAIN)
         marker = noise.read_manifest(path).fingerprint if path.is_file() else None
-        write_repaired(found, target, how=plan.how, above=plan.above, marker=marker, overwrite=True)
+        above = plan.above if found.knows else 1.0  # by witnesses that know nothing, nothing is changed
+        write_repaired(found, target, how=plan.how, above=above, pairs=pairs, marker=marker, overwrite=True)
     audit, changes = files.read_json(audits), files.read_json(record)["changed"]
     wrong = flipped_ids(folder)
     right = None if wrong is None else sum(one["id"] in wrong for one in changes)
@@ -232,11 +234,11 @@ def mend(folder: Path, plan: RepairPlan, seed: int, stage: Stage = _silent) -> d
         "estimated_flip_rate": audit["estimated_flip_rate"],
         "estimated_flip_rate_ci95": audit["estimated_flip_rate_ci95"],
         "auroc": (audit["truth"] or {}).get("auroc"),
+        "knows": audit.get("knows", True),
     }
 
 
-def _audit(folder: Path, plan: RepairPlan, seed: int, stage: Stage) -> RunAudit:
-    pairs: list[PreferencePair] = list(data.load_pairs(folder / TRAIN).pairs)
+def _audit(folder: Path, plan: RepairPlan, pairs: list[PreferencePair], seed: int, stage: Stage) -> RunAudit:
     wrong = flipped_ids(folder)
     if not plan.cross_fit:
         run = folder / "runs" / f"{AS_GIVEN}-{seed}"

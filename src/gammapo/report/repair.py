@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from gammapo.errors import InputError
+from gammapo.files import read_json
 from gammapo.report import charts
 from gammapo.report.blocks import Cell
 from gammapo.report.finding import Verdict
@@ -30,6 +33,21 @@ MEANING = (
     "Score of the preferred answer: the mean score of whichever held-out answer the reward prefers. "
     "Score of the model's own answers: what the scorer gives its answers to the held-out prompts."
 )
+
+
+def read_repair(path: str | Path) -> dict[str, Any]:
+    """The `results.json` of a repair.
+
+    Raises:
+        InputError: a part of it is missing.
+    """
+    results = read_json(path)
+    for key in ("plan", "pairs", "arms", "comparisons", "repairs", "seeds", "steps", "measured_pairs"):
+        if key not in results:
+            raise InputError(
+                "is missing", file=path, field=key, expected="the results of a repair", fix="run it again"
+            )
+    return results
 
 
 def repair_page(results: Row) -> Page:
@@ -178,6 +196,12 @@ def _cautions(page: Page, results: Row) -> None:
         page.warning(
             "One training a side: its own chance is in the difference and not in the interval. --seeds 3 or "
             "more show it."
+        )
+    ignorant = [str(one["seed"]) for one in results["repairs"] if one.get("knows") is False]
+    if ignorant:
+        page.warning(
+            f"Nothing was changed at seed {', '.join(ignorant)}: the witnesses agree with the labels no "
+            "better than chance, so that neither their order nor the estimated share tells which are wrong."
         )
     if results["plan"]["how"] == "drop" and any(one["changed"] for one in results["repairs"]):
         steps = results["steps"]
