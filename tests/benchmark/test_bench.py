@@ -119,10 +119,14 @@ def test_a_damaged_results_file_is_named_and_left_alone(small_grid, tmp_path):
     assert results.read_text().endswith('{"run": "01')
 
 
-def test_a_row_cannot_name_a_file_elsewhere(small_grid, tmp_path):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / RESULTS).write_text('{"run": "../../elsewhere"}\n')
-    bench(parse_grid({**small_grid, "seeds": 1}), tmp_path / "out")
+@pytest.mark.parametrize("row", ['{"run": "../../elsewhere"}', '{"gold_reward": 0.5}'])
+def test_rows_that_name_no_run_are_not_written_over(row, small_grid, tmp_path):
+    results = tmp_path / "out" / RESULTS
+    results.parent.mkdir()
+    results.write_text(row + "\n")
+    with pytest.raises(InputError, match="1 rows that do not name their run"):
+        bench(parse_grid({**small_grid, "seeds": 1}), tmp_path / "out")
+    assert results.read_text() == row + "\n"
     assert not list(tmp_path.rglob("elsewhere*"))
 
 

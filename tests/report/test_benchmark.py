@@ -36,6 +36,13 @@ def test_the_finding_admits_a_tie():
     assert "cannot be told apart from" in text
 
 
+def test_missing_runs_are_told():
+    rows = make({"one": 0.5, "two": 0.9})
+    assert "still to come" not in benchmark_page(rows).markdown()
+    rows[3]["gold_reward"] = None
+    assert "1 run failed or still to come" in benchmark_page(rows).markdown()
+
+
 def test_html_and_markdown_hold_every_condition():
     rows = make({"a": 0.2, "b": 0.9}, worlds=("tiny", "other"))
     html, text = benchmark_report(rows), benchmark_page(rows).markdown()

@@ -75,6 +75,17 @@ def test_ranking_by_hand():
     assert (first.clean, first.noisiest) == (pytest.approx(0.82), pytest.approx(0.72))
 
 
+def test_a_seed_that_one_loss_alone_has_moves_no_column_of_the_ranking():
+    """Its one high seed would lift the mean at most noise, the worst cell, and who is best there."""
+    more = VALUES | {("bad", 0.4): [0.30, 0.32, 0.35, 9.0]}
+    table = robustness.tabulate(rows(more), "gold_reward")
+    assert robustness.missing(table) == 1
+    standings, _ = robustness.rank(table, rows(more))
+    expected, _ = robustness.rank(robustness.tabulate(rows(VALUES), "gold_reward"), rows(VALUES))
+    assert standings == expected
+    assert robustness.missing(robustness.tabulate(rows(VALUES), "gold_reward")) == 0
+
+
 def test_only_conditions_of_all_losses_are_ranked():
     some = {key: value for key, value in VALUES.items() if key != ("bad", 0.4)}
     standings, cells = robustness.rank(robustness.tabulate(rows(some), "gold_reward"), rows(some))

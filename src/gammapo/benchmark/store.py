@@ -29,7 +29,7 @@ class Store:
 
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
-        self._listed = _listed(self.folder / RESULTS)
+        self._listed, self._nameless = _listed(self.folder / RESULTS)
 
     def row(self, spec: Mapping[str, Any]) -> dict[str, Any] | None:
         """The stored row of a run under the names that this spec gives its world and loss, or None.
@@ -57,7 +57,19 @@ class Store:
         return files.read_json(path)["error"] if path.is_file() else None
 
     def keep_listed(self) -> None:
-        """Give every run that only the results file holds a file of its own, before that is written anew."""
+        """Give every run that only the results file holds a file of its own, before that is written anew.
+
+        Raises:
+            InputError: rows there do not say of which run they are, so that they would be lost.
+        """
+        if self._nameless:
+            raise InputError(
+                f"holds {self._nameless} rows that do not name their run (an older form)",
+                file=self.folder / RESULTS,
+                field="run",
+                expected="rows that `gammapo bench` can find again",
+                fix="name another folder, or move the file away if its rows may go",
+            )
         for name, row in self._listed.items():
             path = self.folder / RUNS / f"{name}.json"
             if not path.exists():
@@ -67,11 +79,12 @@ class Store:
         return self.folder / kind / f"{key_of(spec)}.json"
 
 
-def _listed(results: Path) -> dict[str, dict[str, Any]]:
-    """Name of a run → its row, of a results file; rows without a name are of an older form and left out."""
+def _listed(results: Path) -> tuple[dict[str, dict[str, Any]], int]:
+    """Name of a run → its row, of a results file; and how many rows have no name, being of an older form."""
     found: dict[str, dict[str, Any]] = {}
+    nameless = 0
     if not results.is_file():
-        return found
+        return found, nameless
     with files.open_text(results) as source:
         for number, line in enumerate(source, 1):
             try:
@@ -87,4 +100,6 @@ def _listed(results: Path) -> dict[str, dict[str, Any]]:
                 ) from error
             if NAME.fullmatch(name):
                 found[name] = row
-    return found
+            else:
+                nameless += 1
+    return found, nameless

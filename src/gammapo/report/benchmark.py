@@ -58,6 +58,12 @@ def benchmark_page(
     del styles[None]
     page = Page(title, _subtitle(results))
     _finding(page, standings, shared, metric)
+    lacking = robustness.missing(table)
+    if lacking:
+        page.warning(
+            f"{lacking} run{'s' * (lacking != 1)} failed or still to come: curves and cells are means over "
+            "the seeds that each loss has, and only the ranking compares all losses on the same seeds."
+        )
     page.section("Ranking")
     if ranking is not None:
         _given_ranking(page, ranking, metric)

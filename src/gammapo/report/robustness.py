@@ -67,6 +67,10 @@ def check_rows(rows: Sequence[Row], file: Any = None) -> None:
         for key in KEYS:
             if key not in row or (key in ("world", "loss") and not isinstance(row[key], str)):
                 raise InputError("is missing", file=file, line=index, field=key, expected=", ".join(KEYS))
+        for key, kinds in (("noise", str | None), ("seed", int | str)):
+            if not isinstance(row[key], kinds):
+                expected = "a whole number or a name" if key == "seed" else "a name, or null"
+                raise InputError(f"got {row[key]!r}", file=file, line=index, field=key, expected=expected)
         if not finite(row["rate"]) or not 0 <= row["rate"] <= 1:
             problem = f"{row['rate']!r} is no rate"
             raise InputError(problem, file=file, line=index, field="rate", expected="a share from 0 to 1")
@@ -144,18 +148,32 @@ def heat_rows(table: Table, cells: Sequence[Cell]) -> list[dict[str, Any]]:
 def rank(table: Table, rows: Sequence[Row]) -> tuple[list[Standing], list[Cell]]:
     """Losses by their mean over the cells that all of them have, and these cells.
 
-    A loss's score in a seed is its mean over the cells; the interval is over the seeds that every loss has
-    in every cell. Losses that lack a cell which most have are compared on what remains.
+    A loss's score in a seed is its mean over the cells. All that is said of a loss is over the seeds that
+    every loss has in every cell, where there are any: its other seeds would be compared with nobody's.
     """
     losses = sorted({loss for cell in table.values() for loss in cell})
     cells = [cell for cell in sorted(table) if len(table[cell]) == len(losses)]
     if not cells:
         return [], []
     seeds = set.intersection(*(set(table[cell][loss]) for cell in cells for loss in losses))
+    table = {cell: {loss: _of(table[cell][loss], seeds) for loss in losses} for cell in cells}
     scores = {loss: _scores(table, cells, loss, seeds) for loss in losses}
     order = sorted(losses, key=lambda loss: (-float(np.mean(list(scores[loss].values()))), loss))
     tops = {cell: best_of(table[cell]) for cell in cells}
     return [_standing(loss, order[0], scores, table, cells, tops, rows) for loss in order], cells
+
+
+def _of(values: Mapping[Any, float], seeds: set) -> dict[Any, float]:
+    return {seed: value for seed, value in values.items() if not seeds or seed in seeds}
+
+
+def missing(table: Table) -> int:
+    """Runs that a loss lacks in a cell and that another loss has there."""
+    return sum(
+        len(set().union(*cell.values())) - len(cell.get(loss, {}))
+        for cell in table.values()
+        for loss in {loss for other in table.values() for loss in other}
+    )
 
 
 def _scores(table: Table, cells: Sequence[Cell], loss: str, seeds: set) -> dict[Any, float]:
