@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "gammapo"
-FOUNDATION = {"errors", "types", "registry", "files", "memory", "options", "endpoint", "health"}
+FOUNDATION = {"errors", "types", "registry", "files", "locks", "memory", "options", "endpoint", "health"}
 STAGES = {"data", "noise", "logps", "margins", "losses", "models", "training", "generation", "judging"}
 STAGES |= {"evaluation", "audit"}
 MAY_IMPORT = {
@@ -14,6 +14,7 @@ MAY_IMPORT = {
     "types": set(),
     "registry": {"errors", "types"},
     "files": {"errors"},
+    "locks": {"errors"},
     "options": {"errors", "registry"},
     "endpoint": {"errors"},
     "health": set(),

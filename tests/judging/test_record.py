@@ -69,6 +69,7 @@ def test_one_process_at_a_time_and_the_lock_goes_with_it(tmp_path):
     with Record(path), pytest.raises(InputError, match="another process"):
         Record(path)
     Record(path).close()
+    assert [one.name for one in tmp_path.iterdir()] == ["r.sqlite"]
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path):

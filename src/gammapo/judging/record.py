@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import secrets
 import sqlite3
 import threading
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gammapo.errors import InputError, RunError
+from gammapo.locks import FileLock
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL);
@@ -47,7 +47,7 @@ class Record:
         self._guard = threading.Lock()
         if self.path is not None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(self.path) if self.path is not None else None
+        self._lock = None if self.path is None else FileLock(Path(f"{self.path}.lock"), _busy(self.path))
         try:
             self._base = sqlite3.connect(self.path or ":memory:", check_same_thread=False)
             tables = {name for (name,) in self._base.execute("SELECT name FROM sqlite_master")}
@@ -72,8 +72,7 @@ class Record:
         if hasattr(self, "_base"):
             self._base.close()
         if self._lock is not None:
-            os.close(self._lock)  # which also unlocks it
-            self._lock = None
+            self._lock.release()
 
     def find(self, request: Mapping[str, Any], server_model: str | None = None) -> dict[str, Any] | None:
         """The recorded reply to this very request, from that server model or (None) from any."""
@@ -130,6 +129,14 @@ class Record:
             return self._base.execute("SELECT value FROM meta WHERE name = 'secret'").fetchone()[0]
 
 
+def _busy(path: Path) -> InputError:
+    return InputError(
+        "another process is judging with this record",
+        file=path,
+        fix="wait for it, or name another record",
+    )
+
+
 def request_key(request: Mapping[str, Any]) -> str:
     return hashlib.sha256(_canonical(request).encode()).hexdigest()
 
@@ -142,22 +149,3 @@ def server_model(reply: Mapping[str, Any], request: Mapping[str, Any]) -> str:
 
 def _canonical(request: Mapping[str, Any]) -> str:
     return json.dumps(request, sort_keys=True, separators=(",", ":"))
-
-
-def _lock(path: Path) -> int | None:
-    """Hold the file for this process; the operating system lets go of it even after a SIGKILL."""
-    try:
-        import fcntl
-    except ImportError:  # not on Windows
-        return None
-    lock = os.open(f"{path}.lock", os.O_CREAT | os.O_RDWR, 0o644)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise InputError(
-            "another process is judging with this record",
-            file=path,
-            fix="wait for it, or name another record",
-        ) from error
-    return lock
