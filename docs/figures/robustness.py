@@ -22,10 +22,10 @@ PAGE = HERE.parent / "robustness.md"
 RESULTS = HERE.parents[1] / "benchmarks" / "results"
 GRIDS = [
     name
-    for name in ("robust", "steep", "ablation", "kinds", "margins", "rivals", "scores")
+    for name in ("robust", "correlated", "steep", "ablation", "kinds", "margins", "rivals", "scores")
     if (RESULTS / name / "results.jsonl").is_file()
 ]
-COMPARED = ("robust", "kinds", "rivals")  # also with the strongest rival of each condition
+COMPARED = ("robust", "correlated", "kinds", "rivals")  # also with the strongest rival of each condition
 REAL = "smollm2"
 ONE_SEED = "smollm2_short"  # intervals are over prompts
 OURS = "gammapo"
