@@ -20,6 +20,7 @@ from torch.nn.attention.bias import causal_lower_right
 
 from gammapo.logps.blocked import blocked_attention
 from gammapo.logps.segments import PairSegments
+from gammapo.logps.varlen import can_attend, flash_attention, flash_pair_attention
 
 PREFIX = "gammapo_pairs_over_"
 ARGUMENT = "pair_segments"
@@ -90,10 +91,8 @@ def pair_attention(
     }
     if query.is_cuda:
         query, key, value = in_arithmetic_type(query, key, value)
-    if query.is_cuda and query.dtype.itemsize == 2:
-        from gammapo.logps.varlen import flash_attention, flash_pair_attention
-
-        if (flash := flash_attention()) is not None:
+        flash = flash_attention()
+        if flash is not None and can_attend(flash, query, dropout=dropout, softcap=softcap):
             return flash_pair_attention(flash, query, key, value, segments, **options)
     if _blocks_suit(query, segments, **options):
         return blocked_attention(query, key, value, segments, scaling=scale)
