@@ -8,7 +8,8 @@ import torch
 from logps_families import MAKERS, make_model, make_pairs
 
 from gammapo.logps import lean
-from gammapo.logps.lean import Again, Notes, lean_layers
+from gammapo.logps.again import Again, Notes
+from gammapo.logps.lean import lean_layers
 from gammapo.logps.shared import shared_logps
 from gammapo.logps.support import prepare
 

@@ -56,11 +56,25 @@ def _tile(options: HeadOptions, rows: int, vocabulary: int, kind: str) -> int:
 
 def _logits(hidden: Tensor, weight: Tensor, bias: Tensor | None, cap: float | None) -> Tensor:
     """One tile of logits (H, v), in the accumulation dtype."""
-    logits = hidden @ weight.to(hidden.dtype).t()
-    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    logits = _wide_product(hidden, weight.to(hidden.dtype).t())
     if bias is not None:
         logits += bias
     return logits if cap is None else logits.div_(cap).tanh_().mul_(cap)
+
+
+def _wide_product(a: Tensor, b: Tensor) -> Tensor:
+    """a·b in float32 or wider. A GPU's product hands out its sums before they are rounded."""
+    wide = torch.promote_types(a.dtype, torch.float32)
+    if a.is_cuda and a.dtype != wide:
+        return torch.mm(a, b, out_dtype=wide)
+    return (a @ b).to(wide)
+
+
+def _log_total(logits: Tensor) -> Tensor:
+    """Log-sum-exp of each row. On a GPU by log_softmax, which is one kernel where logsumexp is five."""
+    if logits.is_cuda:
+        return logits[:, 0] - logits.log_softmax(-1)[:, 0]
+    return logits.logsumexp(-1)
 
 
 class _TokenLogps(torch.autograd.Function):
@@ -86,7 +100,7 @@ class _TokenLogps(torch.autograd.Function):
         for low in range(0, vocabulary, tile):
             part = None if bias is None else bias[low : low + tile]
             logits = _logits(inner, weight[low : low + tile], part, options.softcap)
-            total = torch.logaddexp(total, logits.logsumexp(-1))
+            total = torch.logaddexp(total, _log_total(logits))
             here = (targets - low).clamp(0, logits.shape[1] - 1)
             inside = (targets >= low) & (targets < low + tile)
             taken += torch.where(inside, logits.gather(1, here[:, None])[:, 0], 0.0)
@@ -118,12 +132,12 @@ class _TokenLogps(torch.autograd.Function):
                 if d_hidden.dtype == ctx.dtype:
                     d_hidden.addmm_(d_logits, weight[low:high].to(ctx.dtype))
                 else:
-                    d_hidden += d_logits @ weight[low:high].to(ctx.dtype)
+                    d_hidden += _wide_product(d_logits, weight[low:high].to(ctx.dtype))
             if d_weight is not None:
                 if d_weight.dtype == ctx.dtype:
                     torch.mm(d_logits.t(), inner, out=d_weight[low:high])
                 else:
-                    d_weight[low:high] = d_logits.t() @ inner
+                    d_weight[low:high] = _wide_product(d_logits.t(), inner)
         d_hidden = None if d_hidden is None else d_hidden.to(hidden.dtype)
         return d_hidden, d_weight, d_bias, None, None, None
 

@@ -4,7 +4,8 @@ Of a decoder layer's kept activations about half are cheap functions of others: 
 is the residual stream, kept anyway) and, in the feed-forward part, the activation and the gated product.
 While `lean_layers` is open these modules run through autograd functions of their own that keep inputs only;
 and where a linear layer would keep such a result to form its weight gradient, a note of how to make it again
-is kept in its place. Values are those of the modules' own code, checked per class before use.
+is kept in its place. Values are those of the modules' own code, checked per class before use (on a GPU up to
+the rounding of a fused kernel).
 """
 
 from __future__ import annotations
@@ -13,54 +14,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
-from weakref import ref
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-
-class Again:
-    """How to make a function's result again in the backward pass: `make(context)`, from what the function
-    saved. It is made once, for whoever asks first, and lies in `box` until that function runs backward.
-
-    The context must not refer to this, or the two would keep each other alive.
-    """
-
-    def __init__(self, context: Any, box: dict[str, Tensor], make: Callable[[Any], Tensor]):
-        self._context, self._box, self._make = context, box, make
-
-    def get(self) -> Tensor:
-        if "result" not in self._box:
-            with torch.no_grad():
-                self._box["result"] = self._make(self._context)
-        return self._box["result"]
-
-
-class Notes:
-    """The results of this forward pass that can be made again, by where they lie in memory.
-
-    An entry counts only while its tensor is alive, so that the place is that tensor's own, and unchanged.
-    """
-
-    def __init__(self) -> None:
-        self._made: dict[int, tuple[Any, int, Again]] = {}
-
-    def add(self, result: Tensor, again: Again) -> None:
-        self._made[result.data_ptr()] = (ref(result), result._version, again)
-
-    def pack(self, tensor: Tensor) -> Tensor | tuple[Again, torch.Size]:
-        found = self._made.get(tensor.data_ptr())
-        if found is not None and tensor.is_contiguous() and tensor.numel():
-            made, version, again = found[0](), found[1], found[2]
-            same = made is not None and made.numel() == tensor.numel() and made.dtype == tensor.dtype
-            if made is not None and same and made._version == version:
-                return again, tensor.shape
-        return tensor.detach()
-
-    @staticmethod
-    def unpack(kept: Tensor | tuple[Again, torch.Size]) -> Tensor:
-        return kept if isinstance(kept, Tensor) else kept[0].get().view(kept[1])
+from gammapo.logps.again import Again, Notes
+from gammapo.logps.fused_norm import ahead_of_linear, fused_norm, is_fusible
 
 
 @contextmanager
@@ -73,9 +33,9 @@ def lean_layers(model: nn.Module, core: nn.Module) -> Iterator[None]:
     if not torch.is_grad_enabled() or _unsafe(model, core):
         yield
         return
-    notes, changed = Notes(), []
+    notes, changed, ahead = Notes(), [], ahead_of_linear(core)
     for module in core.modules():
-        forward = _lean_forward(module, notes)
+        forward = _lean_forward(module, notes, rounded=module in ahead)
         if forward is not None:
             module.forward = forward  # pyright: ignore[reportAttributeAccessIssue]
             changed.append(module)
@@ -95,7 +55,9 @@ def _unsafe(model: nn.Module, core: Any) -> bool:
     return bool(checkpointing or compiled or any(hasattr(p, "ds_id") for p in core.parameters()))
 
 
-def _lean_forward(module: nn.Module, notes: Notes) -> Callable[[Tensor], Tensor] | None:
+def _lean_forward(
+    module: nn.Module, notes: Notes, *, rounded: bool = False
+) -> Callable[[Tensor], Tensor] | None:
     """A forward in place of the module's own, where it is known to be the same; None elsewhere."""
     if "forward" in vars(module):  # replaced already, by who knows what
         return None
@@ -103,7 +65,7 @@ def _lean_forward(module: nn.Module, notes: Notes) -> Callable[[Tensor], Tensor]
         return lambda x: _gated_forward(module, x, notes)
     kind = _norm_kind(module)
     if kind is not None:
-        return lambda x: _norm_forward(module, x, kind, notes)
+        return lambda x: _norm_forward(module, x, kind, notes, rounded)
     return None
 
 
@@ -148,11 +110,15 @@ def _eps(module: Any) -> float:
     return eps if eps is not None else module.eps
 
 
-def _norm_forward(module: Any, x: Tensor, kind: str, notes: Notes) -> Tensor:
+def _norm_forward(module: Any, x: Tensor, kind: str, notes: Notes, rounded: bool) -> Tensor:
     if x.dtype == torch.float64:  # the modules' own code rounds to float32
         return type(module).forward(module, x)
     again: list[Again] = []
-    out = _RMSNorm.apply(x, module.weight, _eps(module), kind, again)
+    weight, eps = module.weight, _eps(module)
+    if is_fusible(x, weight):
+        out = fused_norm(x, weight, eps, shifted=kind == "gemma", rounded=rounded, note=again)
+    else:
+        out = _RMSNorm.apply(x, weight, eps, kind, again)
     if out.requires_grad:  # else the function kept nothing to make it from
         notes.add(out, again[0])
     return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import typing
 from collections.abc import Mapping
@@ -40,6 +41,8 @@ OF_THE_PLACE = {
 }
 OF_TORCH = {"adamw_torch", "adamw_torch_fused", "sgd", "adagrad", "rmsprop", "adafactor"}  # need no package
 FAULTS = (ValueError, TypeError, KeyError, ArithmeticError)  # what transformers and torch refuse values with
+# of Liger's kernels those for which there is none here; its head would not give log-probs
+LIGER = {"rms_norm": False, "cross_entropy": False, "fused_linear_cross_entropy": False}
 CHANGE = "change the recipe, or give it on the command line as key=value"
 
 
@@ -102,6 +105,7 @@ def _always(settings: TrainingSection) -> dict[str, Any]:
         "logging_strategy": "steps",
         "disable_tqdm": True,
         "report_to": "none",
+        "liger_kernel_config": LIGER,
     }
 
 
@@ -205,6 +209,8 @@ def _build(args: TrainingArguments) -> None:
 
     if args.eval_strategy != "no" or args.eval_on_start:
         raise ValueError("a run has no pairs to evaluate on")
+    if args.use_liger_kernel and importlib.util.find_spec("liger_kernel") is None:
+        raise ValueError("use_liger_kernel needs the package liger-kernel (pip install liger-kernel)")
     weight = torch.nn.Parameter(torch.zeros(1, device=args.device))
     kind: Any = torch.optim.SGD
     options: dict[str, Any] = {"lr": args.learning_rate}
