@@ -65,6 +65,8 @@ def _convert(source: Path, target: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
+    for name, token in _special_tokens(source).items():  # some versions of transformers take other ones
+        setattr(tokenizer, name, tokenizer.convert_ids_to_tokens(token))
     model = AutoModelForCausalLM.from_pretrained(
         source.parent,
         gguf_file=source.name,
@@ -79,3 +81,13 @@ def _convert(source: Path, target: Path) -> None:
     model.is_quantized = False  # pyright: ignore[reportArgumentType]
     model.save_pretrained(target)
     tokenizer.save_pretrained(target)
+
+
+def _special_tokens(source: Path) -> dict[str, int]:
+    """Ids by the names that tokenizers have for them, as the file says."""
+    import gguf
+
+    fields = gguf.GGUFReader(source).fields
+    wanted = {"bos_token": "bos", "eos_token": "eos", "pad_token": "padding", "unk_token": "unknown"}
+    keys = {name: f"tokenizer.ggml.{short}_token_id" for name, short in wanted.items()}
+    return {name: int(fields[key].contents()) for name, key in keys.items() if key in fields}
