@@ -70,11 +70,8 @@ def test_fsdp2_on_one_gpu_trains_as_without_it(cuda, recipe_dict, tmp_path):  # 
     ):
         path = tmp_path / f"{name}.yaml"
         path.write_text(yaml.safe_dump(recipe | {"output": str(tmp_path / name)}))
-        tool = str(Path(sys.executable).parent / "gammapo")
-        command = [tool, "train", str(path)]
-        if launch:
-            accelerate = str(Path(sys.executable).parent / "accelerate")
-            command = [accelerate, "launch", *launch, "--no_python", *command]
+        launched = ["-m", "accelerate.commands.launch", *launch] if launch else []
+        command = [sys.executable, *launched, "-m", "gammapo", "train", str(path)]
         subprocess.run(command, check=True, env=os.environ | {"CUDA_VISIBLE_DEVICES": "0"}, timeout=300)
         rows[name] = [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").open()]
     for plain, sharded in zip(rows["plain"], rows["fsdp2"], strict=True):

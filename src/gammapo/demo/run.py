@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from gammapo import data, files, generation, logps, models, report
+from gammapo import __version__, data, files, generation, logps, models, report
 from gammapo.benchmark.worlds.gold import ConstraintScorer
 from gammapo.demo import measure
 from gammapo.demo.pairs import CLEAN, NOISY, held_out_prompts, write_pair_files
@@ -84,13 +84,13 @@ def _claim(folder: Path, plan: Plan) -> dict[str, Any]:
         raise InputError(
             "the folder is not empty and holds no demo", file=folder, fix="give --output another folder"
         )
-    packages = ("gammapo", "torch", "transformers", "peft", "scikit-learn", "numpy")
+    packages = ("torch", "transformers", "peft", "scikit-learn", "numpy")
     meta = {
         "command": f"gammapo demo --output {folder}",
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
         "seeds": plan.seed,
         "settings": settings,
-        "versions": {name: importlib.metadata.version(name) for name in packages},
+        "versions": {"gammapo": __version__} | {name: importlib.metadata.version(name) for name in packages},
         "stages": {},
     }
     files.write_json(path, meta)

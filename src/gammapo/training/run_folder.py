@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gammapo import files
+from gammapo import __version__, files
 from gammapo.data.mixture import is_mixture
 from gammapo.errors import InputError
 from gammapo.training import lock
@@ -130,8 +130,7 @@ def claim(folder: Path, prepared: Prepared) -> None:
         "data_fingerprint": prepared.fingerprint,
         "data": prepared.notes,
         "noise_manifest": None if prepared.noise is None else "noise.json",
-        "versions": {"gammapo": importlib.metadata.version("gammapo")}
-        | {name: importlib.metadata.version(name) for name in PACKAGES},
+        "versions": {"gammapo": __version__} | {name: importlib.metadata.version(name) for name in PACKAGES},
         "machine": f"{platform.machine()}, Python {platform.python_version()}, {platform.system()}",
     }
     files.write_json(folder / "run.json", note)
