@@ -25,6 +25,26 @@ def test_a_local_run_has_one_thread_and_draws_no_bars():
     assert one.row == {"bars": False, "threads": "1"}
 
 
+def which_gpu(spec):
+    import os
+    import time
+
+    time.sleep(0.5)  # so that no process takes two
+    return {"gpu": os.environ.get("CUDA_VISIBLE_DEVICES")}
+
+
+def test_local_processes_take_the_gpus_in_turns(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3, 5")
+    found = list(outcomes([{}, {}], which_gpu, workers=2))
+    assert sorted(one.row["gpu"] for one in found) == ["3", "5"]
+
+
+def test_hidden_gpus_stay_hidden(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    (one,) = outcomes([{}], which_gpu, workers=1)
+    assert one.row["gpu"] == ""
+
+
 def test_an_unknown_engine_is_refused():
     with pytest.raises(InputError, match="local"):
         outcomes([], double, workers=1, engine="locall")

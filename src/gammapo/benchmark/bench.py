@@ -63,7 +63,7 @@ def bench(
         folder: gets runs/, failures/, results.jsonl, statistics.json, tuned.json, report.html and report.md.
         engine: "local" (processes) or "ray".
         workers: runs at a time; the grid's own if None.
-        gpus: share of a GPU that a run gets; 0 trains on the CPU.
+        gpus: share of a GPU that a run gets; 0 trains on the CPU. Local runs take the GPUs in turns.
         stored_only: run nothing, and report the runs that the folder holds.
         command: shown in the report as what remakes it.
         watch: called after every run.
@@ -84,7 +84,8 @@ def bench(
         return _execute(wanted, stage, store, outcomes, watch, begun)
 
     with models.quiet():
-        facts = _facts(grid, store.folder / STATISTICS)
+        here = "cuda" if gpus and engine == "local" else "cpu"  # a cluster's GPUs need not be here
+        facts = _facts(grid, store.folder / STATISTICS, here)
     tuned = None
     if grid.tune is not None:
         done = store.folder / TUNED
@@ -116,7 +117,7 @@ def planned(grid: Grid, folder: str | Path) -> list[Spec]:
     return specs(grid, files.read_json(done) if grid.tune is not None and done.is_file() else None)
 
 
-def _facts(grid: Grid, earlier: Path) -> dict[str, dict[str, Any]]:
+def _facts(grid: Grid, earlier: Path, device: str) -> dict[str, dict[str, Any]]:
     """What each world says of itself, which may take minutes: from the last report if of the same one."""
     told = files.read_json(earlier).get("worlds", {}) if earlier.is_file() else {}
     facts = {}
@@ -124,7 +125,9 @@ def _facts(grid: Grid, earlier: Path) -> dict[str, dict[str, Any]]:
         key = {"key": world_key(entry)}
         known = told.get(entry.called, {})
         same = known.get("key") == key["key"]
-        facts[entry.called] = known if same else key | world.create(entry.name, **entry.options).describe()
+        if not same:
+            known = key | world.create(entry.name, device=device, **entry.options).describe()
+        facts[entry.called] = known
     return facts
 
 

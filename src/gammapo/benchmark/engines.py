@@ -59,7 +59,7 @@ def _attempt(work: Work, spec: Spec) -> Outcome:
 
 def _local(waiting: list[Spec], work: Work, workers: int) -> Iterator[Outcome]:
     """A pool of processes. When one dies, the runs under way are suspects and go on one at a time, so that
-    only the one that kills its process is lost."""
+    only the one that kills its process is lost. Processes take the GPUs in turns."""
     while waiting:
         under_way: dict[Future[Outcome], Spec] = {}
         suspects: list[Spec] = []
@@ -91,14 +91,19 @@ def _alone(work: Work, spec: Spec) -> Outcome:
 def _pool(workers: int) -> ProcessPoolExecutor:
     # fresh processes: a fork of a process that has used torch's threads may hang
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(os.getpid(),))
+    begun = context.Value("i", 0)
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(os.getpid(), begun))
 
 
-def _begin(parent: int) -> None:
-    """One thread a run, no bars between the lines of progress, and an end with the parent: a killed grid must
-    leave no worker behind."""
+def _begin(parent: int, begun: Any) -> None:
+    """One thread a run, a GPU of its own where there are several, no bars between the lines of progress, and
+    an end with the parent: a killed grid must leave no worker behind."""
     os.environ["OMP_NUM_THREADS"] = "1"
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # transformers reads it too
+    with begun.get_lock():
+        number, begun.value = begun.value, begun.value + 1
+    if gpus := visible_gpus():
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpus[number % len(gpus)]
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -106,6 +111,16 @@ def _begin(parent: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def visible_gpus() -> list[str]:
+    """The GPUs that this process may use, by the names that CUDA_VISIBLE_DEVICES takes."""
+    import torch
+
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [name.strip() for name in named.split(",") if name.strip()]
+    return [str(number) for number in range(torch.cuda.device_count())]  # which does not wake CUDA up
 
 
 def _ray(specs: Sequence[Spec], work: Work, gpus: float) -> Iterator[Outcome]:

@@ -36,14 +36,15 @@ def run(spec: Spec, *, device: str = "cpu") -> Row:
     Args:
         spec: `world` {name, options}, `loss` {name, options, as}, `noise` {kind, rate, options}, `seed`,
             `pairs`, `scores` ("none", "external" or "gold") and `training` (fields of FitSettings).
-        device: where the policy is trained.
+        device: where the policy is trained, "cpu" or "cuda"; a world of large models reads, samples and
+            judges there too.
 
     Returns:
         A row of plain JSON: `gold_reward` in [0, 1], `base_gold`, `win_rate` and `length_controlled_winrate`
         against the base on the same prompts (shares; draws count half), `held_out_accuracy` on clean labels
         of unseen pairs, `kl` in nats, `length` in tokens, drifts in nats a token, `flip_auroc` and
-        `flip_calibration_error` (None without flips), `seconds`, and gold and length of every held-out
-        prompt's answer, packed (`benchmark.prompts`).
+        `flip_calibration_error` (None without flips), `seconds`, `device` (a GPU by its name), and gold and
+        length of every held-out prompt's answer, packed (`benchmark.prompts`).
 
     Raises:
         InputError: an unknown name or option.
@@ -51,7 +52,7 @@ def run(spec: Spec, *, device: str = "cpu") -> Row:
     """
     torch.set_num_threads(1)  # a run is one core's work; the pool has as many runs as cores
     begun = time.perf_counter()
-    place = (spec["world"]["name"], json.dumps(spec["world"]["options"], sort_keys=True))
+    place = (spec["world"]["name"], json.dumps(spec["world"]["options"], sort_keys=True), device)
     world = _world(*place)
     loss = losses.create(spec["loss"]["name"], **spec["loss"]["options"])
     settings, seed = FitSettings(**spec["training"]), spec["seed"]
@@ -81,6 +82,7 @@ def run(spec: Spec, *, device: str = "cpu") -> Row:
         "learning_rate": settings.learning_rate,
         "epochs": settings.epochs,
         "seconds": round(time.perf_counter() - begun, 2),
+        "device": torch.cuda.get_device_name() if device == "cuda" else device,
         "gold_by_prompt": pack(after.gold),
         "length_by_prompt": pack(after.length),
     }
@@ -140,26 +142,28 @@ def auroc(suspicion: NDArray[np.float64], positive: Sequence[bool] | NDArray[np.
 
 
 @functools.lru_cache(maxsize=8)
-def _encoded(name: str, options: str, data: str) -> tuple[list[TokenizedPair], NDArray[np.bool_]]:
+def _encoded(
+    name: str, options: str, device: str, data: str
+) -> tuple[list[TokenizedPair], NDArray[np.bool_]]:
     """The pairs of a run and which were flipped; all losses share them, and the grid runs losses in a row."""
-    world = _world(name, options)
+    world = _world(name, options, device)
     pairs, flipped = labelled(world, json.loads(data))
     return world.encode(pairs), flipped
 
 
 @functools.lru_cache(maxsize=4)
-def _held_out(name: str, options: str, seed: int, scores: str) -> list[TokenizedPair]:
-    world = _world(name, options)
+def _held_out(name: str, options: str, device: str, seed: int, scores: str) -> list[TokenizedPair]:
+    world = _world(name, options, device)
     return world.encode(_seen(world, world.held_out_pairs(seed), scores, seed))
 
 
 @functools.lru_cache(maxsize=4)
-def _base_measured(name: str, options: str, seed: int) -> Measured:
-    world = _world(name, options)
-    return world.measure(world.base(), seed)
+def _base_measured(name: str, options: str, device: str, seed: int) -> Measured:
+    world = _world(name, options, device)
+    return world.measure(world.base().to(device), seed)
 
 
 @functools.lru_cache(maxsize=4)
-def _world(name: str, options: str) -> World:
+def _world(name: str, options: str, device: str) -> World:
     """A process keeps its latest worlds, whose base and calibration are costly to read."""
-    return worlds.create(name, **json.loads(options))
+    return worlds.create(name, device=device, **json.loads(options))

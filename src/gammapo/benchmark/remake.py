@@ -16,7 +16,7 @@ from gammapo.benchmark.store import Store
 from gammapo.errors import InputError
 
 # of a row: how long it took, which no second run repeats, and what the grid calls its world and loss
-IGNORED = ("seconds", "world", "loss")
+IGNORED = ("seconds", "device", "world", "loss")
 
 
 @dataclass(frozen=True, kw_only=True)

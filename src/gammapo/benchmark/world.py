@@ -80,8 +80,11 @@ class World(Protocol):
         ...
 
 
-def create(name: str, **options: Any) -> World:
+def create(name: str, *, device: str = "cpu", **options: Any) -> World:
     """The world of that name (`registry.names("world")`), or of a user's `module:attribute`.
+
+    Args:
+        device: passed on to a world that takes one. Its policies are made, read and judged there.
 
     Raises:
         InputError: an unknown world, or an option that it does not have.
@@ -89,12 +92,13 @@ def create(name: str, **options: Any) -> World:
     import inspect
 
     made = registry.resolve("world", name)
-    known = [key for key in inspect.signature(made).parameters if key != "self"]
+    takes = inspect.signature(made).parameters
+    known = [key for key in takes if key not in ("self", "device")]
     for key in options:
         if key not in known:
             expected = nearest(key, known) if known else "no options"
             raise InputError(f"world {name!r} has no option {key!r}", field=f"world.{key}", expected=expected)
-    return made(**options)
+    return made(**options, **({"device": device} if "device" in takes else {}))
 
 
 def label(gold_first: float, gold_second: float, slope: float, uniform: float) -> bool:

@@ -33,7 +33,8 @@ from gammapo.models.embedded import NAME, cache_folder, model_folder
 from gammapo.types import PairLogps, PreferencePair, TokenizedPair
 
 MAX_LENGTH = 512  # tokens of a pair's side; the world's are some 100
-READ_AT_ONCE = 8
+AT_ONCE = {"cpu": {"read": 8, "followed": 1, "sampled": 32, "judged": 16}}
+ON_A_GPU = {"read": 64, "followed": 16, "sampled": 256, "judged": 32}  # where calls cost, not tokens
 DTYPES = ("float32", "bfloat16")
 
 
@@ -49,6 +50,7 @@ class SmolLM2World:
         held_out: pairs on which accuracy is measured.
         dtype: of the frozen weights and the arithmetic, "float32" or "bfloat16"; adapters are float32. Gold
             is always judged in float32.
+        device: where all of this happens, "cpu" or "cuda".
     """
 
     name = NAME
@@ -64,6 +66,7 @@ class SmolLM2World:
         score_noise: float = 0.1,
         held_out: int = 32,
         dtype: str = "float32",
+        device: str = "cpu",
     ):
         if measured < 1 or not 1 <= followed <= measured:
             raise InputError(
@@ -73,7 +76,8 @@ class SmolLM2World:
             )
         if dtype not in DTYPES:
             raise InputError(f"got {dtype!r}", field="world.dtype", expected="one of " + ", ".join(DTYPES))
-        self.dtype = dtype
+        self.dtype, self.device = dtype, device
+        self._at_once = AT_ONCE.get(device, ON_A_GPU)
         self.lora_rank, self.measured, self.followed = lora_rank, measured, followed
         self.sampling = generation.Sampling(max_new_tokens=max_new_tokens, temperature=temperature)
         self.score_noise, self.held_out = score_noise, held_out
@@ -127,8 +131,8 @@ class SmolLM2World:
             if not (both[0] in known and both[1] in known)
         ]
         with torch.inference_mode():
-            for start in range(0, len(missing), READ_AT_ONCE):
-                batch = missing[start : start + READ_AT_ONCE]
+            for start in range(0, len(missing), self._at_once["read"]):
+                batch = missing[start : start + self._at_once["read"]]
                 read = self.logps(self._base, batch)
                 for pair, first, second in zip(
                     batch, read.chosen.tolist(), read.rejected.tolist(), strict=True
@@ -147,7 +151,9 @@ class SmolLM2World:
 
     def measure(self, policy: nn.Module, seed: int) -> Measured:
         prompts = [task.messages for task in held_out_tasks(self.measured, seed=seed)]
-        backend = generation.create("transformers", model=policy, tokenizer=self._tokenizer)
+        backend = generation.create(
+            "transformers", model=policy, tokenizer=self._tokenizer, batch_size=self._at_once["sampled"]
+        )
         with self._arithmetic(policy):
             drawn = backend.generate(prompts, replace(self.sampling, seed=seed))
         answers = [one[0] for one in drawn]
@@ -156,11 +162,11 @@ class SmolLM2World:
             for prompt, answer in list(zip(prompts, answers, strict=True))[: self.followed]
             if (ids := data.encode_prompt(self._tokenizer, prompt)) and answer.token_ids
         ]
+        ratios: list[float] = []
         with torch.inference_mode():
-            ratios = [
-                (self.logps(policy, [pair]).chosen - self.logps(self._base, [pair]).chosen).item()
-                for pair in followed
-            ]
+            for start in range(0, len(followed), self._at_once["followed"]):
+                batch = followed[start : start + self._at_once["followed"]]
+                ratios += (self.logps(policy, batch).chosen - self.logps(self._base, batch).chosen).tolist()
         return Measured(
             gold=np.array(self.gold(prompts, [answer.text for answer in answers])),
             length=np.array([len(answer.token_ids) for answer in answers], dtype=float),
@@ -200,7 +206,7 @@ class SmolLM2World:
 
     @cached_property
     def _base(self) -> Any:
-        return models.load_model(NAME, dtype=self.dtype)
+        return models.load_model(NAME, dtype=self.dtype, device=self.device)
 
     @cached_property
     def _tokenizer(self) -> Any:
@@ -208,8 +214,8 @@ class SmolLM2World:
 
     @cached_property
     def _scorer(self) -> ConstraintScorer:
-        judge = self._base if self.dtype == "float32" else None  # None loads its own, in float32
-        return ConstraintScorer(judge, self._tokenizer)
+        judge = self._base if self.dtype == "float32" else models.load_model(NAME, device=self.device)
+        return ConstraintScorer(judge, self._tokenizer, batch_size=self._at_once["judged"])
 
     @cached_property
     def _shipped(self) -> list[PreferencePair]:
@@ -218,8 +224,10 @@ class SmolLM2World:
 
     @cached_property
     def _reference_path(self) -> Path:
-        """Log-probs under the base, by the tokens that were read; the folder is named by its weights."""
-        return cache_folder() / "benchmark" / model_folder().name / f"reference-{self.dtype}.json"
+        """Log-probs under the base, by the tokens that were read; the folder is named by its weights, the
+        file by how they were read: another arithmetic's are off by more than the first steps change."""
+        place = "" if self.device == "cpu" else "-" + torch.cuda.get_device_name().replace(" ", "-")
+        return cache_folder() / "benchmark" / model_folder().name / f"reference-{self.dtype}{place}.json"
 
     @cached_property
     def _read_before(self) -> dict[str, float]:

@@ -184,7 +184,7 @@ class SoftmaxWorld:
     def measure(self, policy: nn.Module, seed: int) -> Measured:
         del seed  # an exact expectation needs no draw
         with torch.no_grad():
-            logps = policy().double()
+            logps = policy().double().cpu()
         chance = logps.exp().numpy()
         ratio = (logps - self.table_base).numpy()
         return Measured(
