@@ -4,11 +4,13 @@
     python benchmarks/pair_training.py --cases micro4 --format json
     python benchmarks/pair_training.py --texts ANNOTATIONS.json.gz     real answers in place of drawn lengths
     python benchmarks/pair_training.py -o FILE                  again after a stop: goes on with what is left
+    python benchmarks/pair_training.py --shape qwen2.5-1.5b --pairs-per-step 16 --cases micro16       on a GPU
 
-Each side trains the embedded SmolLM2-135M in a process of its own (an honest peak of memory) through its own
-trainer, and the two take turns step by step, so that whatever else the machine does meets both. The first
-step, the longest, is not timed: it shows that losses and gradients agree, and the memory of both has grown to
-its size when the clock starts. TRL tokenises; gammapo reads the same ids.
+Each side trains the embedded SmolLM2-135M, or a random model of another one's shape, in a process of its own
+(an honest peak of memory) through its own trainer, and the two take turns step by step, so that whatever else
+the machine does meets both. The first step, the longest, is not timed: it shows that losses and gradients
+agree, and the memory of both has grown to its size when the clock starts. TRL tokenises; gammapo reads the
+same ids. On a GPU both train in bfloat16 with float32 weights, and the memory is the GPU's.
 
 A side that needs more than --limit-gb is ended by its own limit rather than by the machine's; the case is
 then noted as failed, the others run, and the exit code is 1.
@@ -25,18 +27,17 @@ import sys
 import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from pair_training_parts import work
+from pair_training_parts import shapes, work
 from pair_training_parts.texts import LONGEST, drawn_texts, grouped, longest_step_first, read_texts
 from pair_training_parts.turns import EndedEarlyError, Side
-
-PAIRS_PER_STEP = 4
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One comparison. `micro_batch` pairs are in memory at a time; an optimiser step is always 4 pairs.
+    """One comparison. `micro_batch` pairs are in memory at a time.
 
     With `tokens_per_batch` gammapo cuts the step by its own budget, as `gammapo train` does, and TRL by
     `micro_batch`: the step's result is the same however it is cut.
@@ -70,10 +71,17 @@ CASES = {
             longest=500,
             tokens_per_batch=1024,
         ),
+        Case(name="micro16", rival="cpo", micro_batch=16),
+        Case(name="dpo_micro16", rival="dpo", micro_batch=16),
         Case(name="micro4_checkpointed", rival="cpo", micro_batch=4, checkpointing=True),
         Case(name="micro4_texts", rival="cpo", micro_batch=4, texts="file"),
     )
 }
+USUAL = {
+    "shape": "smollm2",
+    "pairs_per_step": 4,
+    "liger": False,
+}  # what results that do not say it were made with
 DEFAULT = ["micro4", "micro1", "micro4_grouped", "grouped_budget", "dpo_micro4"]
 
 
@@ -86,7 +94,7 @@ def main() -> None:
             if name in cases and "failed" not in cases[name]:
                 note(f"{name}: done before")
                 continue
-            model = model or save_model(Path(folder))
+            model = model or shapes.save(options.shape, Path(folder) / "model")
             case = CASES[name] if options.longest is None else replace(CASES[name], longest=options.longest)
             try:
                 cases[name] = run(case, model, options) | {"settings": settings(options)}
@@ -109,6 +117,7 @@ def settings(options: argparse.Namespace) -> dict:
     here = machine(options.threads)
     same = ("cpu", "gpu", "threads", "torch", "python")
     given = {"steps": options.steps, "seed": options.seed, "longest": options.longest}
+    given |= {"shape": options.shape, "pairs_per_step": options.pairs_per_step, "liger": options.liger}
     return given | {name: here[name] for name in same}
 
 
@@ -118,7 +127,7 @@ def earlier(options: argparse.Namespace) -> dict:
         return {}
     cases = json.loads(options.output.read_text())["cases"]
     for name, case in cases.items():
-        if case.get("settings") != settings(options):
+        if USUAL | case.get("settings", {}) != settings(options):
             raise SystemExit(
                 f"{options.output} holds {name} made with {case.get('settings')}, and this run has "
                 f"{settings(options)}. Give another file, or --again to make it anew"
@@ -145,6 +154,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--cases", nargs="+", choices=CASES, default=DEFAULT, metavar="NAME")
     parser.add_argument("--steps", type=int, default=4, help="timed optimiser steps a case (default 4)")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--pairs-per-step", type=int, default=4, help="of an optimiser step (default 4)")
+    parser.add_argument(
+        "--liger", action="store_true", help="train both sides with liger-kernel's layers (a GPU's)"
+    )
+    parser.add_argument("--shape", choices=shapes.NAMES, default="smollm2", help="of the model")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument(
         "--longest", type=int, help="leave out pairs of more tokens (prompt and longer answer), on both sides"
@@ -160,32 +174,25 @@ def arguments() -> argparse.Namespace:
     options = parser.parse_args()
     if any(CASES[name].texts == "file" for name in options.cases) and options.texts is None:
         parser.error("the case micro4_texts needs --texts FILE")
+    if too_small := [n for n in options.cases if CASES[n].micro_batch > options.pairs_per_step]:
+        parser.error(f"{too_small[0]} needs --pairs-per-step of at least {CASES[too_small[0]].micro_batch}")
     return options
-
-
-def save_model(folder: Path) -> Path:
-    from gammapo import models
-
-    target = folder / "model"
-    models.load_model("smollm2").save_pretrained(target)
-    models.load_tokenizer("smollm2").save_pretrained(target)
-    return target
 
 
 def run(case: Case, model: Path, options: argparse.Namespace) -> dict:
     """Take turns, step by step: TRL, gammapo, the bare matrix products of the same step."""
-    steps = options.steps + 1
-    count = 800 if case.grouped else PAIRS_PER_STEP * steps
+    steps, size = options.steps + 1, options.pairs_per_step
+    count = 200 * size if case.grouped else size * steps
     rows = (
         read_texts(options.texts, count, longest=case.longest)
         if case.texts == "file"
         else drawn_texts(model, count, seed=options.seed, longest=case.longest)
     )
     if case.grouped:
-        rows = grouped(rows, PAIRS_PER_STEP, steps, seed=options.seed)
-    rows = longest_step_first(rows, PAIRS_PER_STEP)
+        rows = grouped(rows, size, steps, seed=options.seed)
+    rows = longest_step_first(rows, size)
     setup = {**asdict(case), "model": str(model), "rows": rows, "threads": options.threads}
-    setup |= {"pairs_per_step": PAIRS_PER_STEP, "limit_gb": options.limit_gb}
+    setup |= {"pairs_per_step": size, "liger": options.liger, "limit_gb": options.limit_gb}
     with (
         Side("trl", setup, options.log) as trl,
         Side("gammapo", setup | {"pairs": trl.hello["pairs"]}, options.log) as ours,
@@ -198,10 +205,10 @@ def run(case: Case, model: Path, options: argparse.Namespace) -> dict:
             seconds = (f"{side} {t['wall']:.1f} s ({t['cpu']:.1f} CPU)" for side, t in turn.items())
             note(f"{case.name} step {number}: " + ", ".join(seconds))
         memory = {"trl": trl.finish()["peak_bytes"], "gammapo": ours.finish()["peak_bytes"]}
-    return summary(case, turns, memory, ours.hello["parameters"])
+    return summary(case, turns, memory, ours.hello["parameters"], size)
 
 
-def summary(case: Case, turns: list[dict], memory: dict[str, int], parameters: int) -> dict:
+def summary(case: Case, turns: list[dict], memory: dict[str, int], parameters: int, size: int) -> dict:
     first, timed = turns[0], turns[1:]
     ratios = {
         clock: [turn["trl"][clock] / turn["gammapo"][clock] for turn in timed] for clock in ("wall", "cpu")
@@ -215,15 +222,31 @@ def summary(case: Case, turns: list[dict], memory: dict[str, int], parameters: i
         "longest_pair_tokens": case.longest,
         "peak_gb": {side: round(size / 1e9, 3) for side, size in memory.items()},
         "pairs_per_second": {
-            side: round(PAIRS_PER_STEP * len(timed) / sum(turn[side]["wall"] for turn in timed), 4)
+            side: round(size * len(timed) / sum(turn[side]["wall"] for turn in timed), 4)
             for side in ("trl", "gammapo")
         },
         "useful_tokens_per_second": round(sum(useful) / sum(turn["gammapo"]["wall"] for turn in timed), 1),
+        "useful_flops": useful_flops(timed),
         "padded_share_of_trl_tokens": round(1 - sum(useful) / sum(t["trl"]["tokens"] for t in timed), 3),
         "parity": parity(first),
         "matmul": matmul(timed),
         "steps": timed,
         "case": asdict(case),
+    }
+
+
+def useful_flops(timed: list[dict]) -> dict[str, Any]:
+    """Ideal work over the time of whole steps, and as a share of the GPU's own figure (MFU). For TRL the same
+    ideal work, not the padding that it multiplies too."""
+    peak = work.peak_flops()
+    rates = {
+        side: [turn["gammapo"]["ideal_flops"] / turn[side]["wall"] for turn in timed]
+        for side in ("trl", "gammapo")
+    }
+    return {
+        "tflops": {side: round(statistics.median(rate) / 1e12, 2) for side, rate in rates.items()},
+        "peak_tflops": peak and peak / 1e12,
+        "mfu": peak and {side: round(statistics.median(rate) / peak, 4) for side, rate in rates.items()},
     }
 
 
@@ -311,6 +334,11 @@ def table(result: dict) -> str:
             f"{name:22} {s['median']:8.2f}× {s['min']:5.2f}–{s['max']:5.2f}×  {case['memory_ratio']:7.1%} "
             f"{case['pairs_per_second']['gammapo']:9.3f} {case['matmul']['fraction']['median']:15.1%}"
         )
+        if case["useful_flops"]["mfu"]:
+            mfu, tokens = case["useful_flops"]["mfu"], case["useful_tokens_per_second"]
+            lines.append(
+                f"{'':22} {tokens:,.0f} useful tokens/s; MFU {mfu['gammapo']:.1%} (TRL {mfu['trl']:.1%})"
+            )
         if case["longest_pair_tokens"] != LONGEST:
             lines.append(f"{'':22} pairs of more than {case['longest_pair_tokens']} tokens were left out")
     p = result["parity"]

@@ -15,6 +15,29 @@ STATEMENT = (
 )
 
 
+# Dense bfloat16 FLOP/s by the makers' data sheets; a name's first match counts.
+PEAKS = {
+    "H100 PCIe": 756e12,
+    "H100 NVL": 835e12,
+    "H100": 989e12,
+    "H200": 989e12,
+    "H20": 148e12,
+    "A100": 312e12,
+    "L40S": 362e12,
+    "B200": 2250e12,
+}
+
+
+def peak_flops() -> float | None:
+    """Of the GPU here; None without one, and for one that is not in `PEAKS`."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return None
+    name = torch.cuda.get_device_name()
+    return next((peak for part, peak in PEAKS.items() if part in name), None)
+
+
 def lengths(pairs: Sequence[Sequence[Sequence[int]]]) -> tuple[int, int, int]:
     """(T, H, A) of pairs given as (prompt, chosen, rejected) token ids."""
     read = scored = attended = 0

@@ -28,6 +28,10 @@ from pair_training_parts import work  # noqa: E402
 
 BETA, GAMMA = 2.0, 1.0  # SimPO's, as in its paper
 DPO_BETA = 0.1
+LIGER = {
+    "cross_entropy": False,
+    "fused_linear_cross_entropy": False,
+}  # neither trainer asks for a cross-entropy
 
 
 def say(message: dict[str, Any]) -> None:
@@ -101,7 +105,8 @@ def common_arguments(setup: dict[str, Any], batch: int, accumulate: int) -> dict
     """What both trainers are given alike. Gradients are clipped at a length that no step reaches, so that
     both do the work of clipping and the recorded gradients stay raw."""
     gpu = torch.cuda.is_available()
-    return {
+    liger = {"use_liger_kernel": True, "liger_kernel_config": LIGER} if setup["liger"] else {}
+    return liger | {
         "output_dir": setup["folder"],
         "per_device_train_batch_size": batch,
         "gradient_accumulation_steps": accumulate,
@@ -185,6 +190,7 @@ def token_ids(row: dict[str, Any]) -> tuple[list[int], list[int], list[int]]:
 def run_gammapo(setup: dict[str, Any]) -> None:
     from gammapo import logps, losses
     from gammapo.memory import reuse_freed_memory
+    from gammapo.training.arguments import LIGER as LIGER_HERE
     from gammapo.training.batches import StepDataset, StepPlan
     from gammapo.training.trainer import PairTrainer
     from gammapo.types import TokenizedPair
@@ -216,6 +222,8 @@ def run_gammapo(setup: dict[str, Any]) -> None:
         pairs = [replace(p, reference_chosen=c, reference_rejected=r) for p, c, r in sides]
     steps = InOrder(pairs, pairs_per_step=setup["pairs_per_step"], tokens_per_batch=1 << 30)
     arguments = TrainingArguments(**common_arguments(setup, 1, 1))
+    if setup["liger"]:
+        arguments.liger_kernel_config = LIGER_HERE
     trainer = PairTrainer(model, arguments, steps, loss, Path(setup["folder"]))
     trainer.add_callback(turns(setup, model, setup["pairs"], padded=False))
     say({"parameters": sum(p.numel() for p in model.parameters())})

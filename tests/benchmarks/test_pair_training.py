@@ -73,6 +73,7 @@ def test_grouped_batches_hold_like_lengths():
 
 def options(tmp_path, **changes):
     given = {"output": tmp_path / "result.json", "threads": 1, "steps": 2, "seed": 0, "longest": None}
+    given |= {"shape": "smollm2", "pairs_per_step": 4, "liger": False}
     return argparse.Namespace(**({"again": False} | given | changes))
 
 
@@ -89,7 +90,25 @@ def test_a_run_that_was_cut_short_goes_on_with_what_is_left(tmp_path):
     assert pair_training.earlier(options(tmp_path, again=True)) == {}
 
 
-@pytest.mark.parametrize("changed", [{"steps": 3}, {"seed": 1}, {"threads": 2}, {"longest": 120}])
+def test_results_from_before_shapes_are_of_the_embedded_model(tmp_path):
+    given = options(tmp_path)
+    old = pair_training.settings(given)
+    del old["shape"], old["pairs_per_step"], old["liger"]
+    write(given.output, {"micro4": {"settings": old}})
+    assert list(pair_training.earlier(given)) == ["micro4"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"steps": 3},
+        {"seed": 1},
+        {"threads": 2},
+        {"longest": 120},
+        {"shape": "qwen2.5-0.5b"},
+        {"pairs_per_step": 8},
+    ],
+)
 def test_results_made_otherwise_are_not_mixed(tmp_path, changed):
     given = options(tmp_path)
     write(given.output, {"micro4": {"settings": pair_training.settings(given)}})
@@ -105,6 +124,8 @@ def test_a_failed_case_is_told_and_counts_for_nothing():
         "memory_ratio": 0.4,
         "pairs_per_second": {"gammapo": 0.5},
         "longest_pair_tokens": 500,
+        "useful_flops": {"mfu": {"trl": 0.1, "gammapo": 0.34}},
+        "useful_tokens_per_second": 45678.9,
     }
     result = pair_training.report({"micro1": good, "micro4": {"failed": "the trl process ended"}}, 1)
     assert result["matmul_fraction"] == 0.8
@@ -112,7 +133,32 @@ def test_a_failed_case_is_told_and_counts_for_nothing():
     told = pair_training.table(result)
     assert "micro4                 failed: the trl process ended" in told
     assert "pairs of more than 500 tokens were left out" in told
+    assert "45,679 useful tokens/s; MFU 34.0% (TRL 10.0%)" in told
     assert pair_training.report({"micro4": {"failed": "x"}}, 1)["matmul_fraction"] is None
+
+
+def test_useful_work_is_the_same_for_both_sides(monkeypatch):
+    steps = [
+        {"trl": {"wall": 4.0}, "gammapo": {"wall": 1.0, "ideal_flops": 2e14}},
+        {"trl": {"wall": 4.0}, "gammapo": {"wall": 1.0, "ideal_flops": 2e14}},
+    ]
+    monkeypatch.setattr(work, "peak_flops", lambda: 1e15)
+    found = pair_training.useful_flops(steps)
+    assert found["tflops"] == {"trl": 50.0, "gammapo": 200.0}
+    assert found["mfu"] == {"trl": 0.05, "gammapo": 0.2}
+    monkeypatch.setattr(work, "peak_flops", lambda: None)
+    assert pair_training.useful_flops(steps)["mfu"] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "peak"), [("NVIDIA H100 80GB HBM3", 989e12), ("NVIDIA H100 PCIe", 756e12), ("NVIDIA T4", None)]
+)
+def test_a_gpu_s_peak_goes_by_its_name(monkeypatch, name, peak):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: name)
+    assert work.peak_flops() == peak
 
 
 def test_the_memory_floor_is_16_bytes_a_parameter():
