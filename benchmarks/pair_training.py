@@ -81,6 +81,7 @@ USUAL = {
     "shape": "smollm2",
     "pairs_per_step": 4,
     "liger": False,
+    "apart": False,
 }  # what results that do not say it were made with
 DEFAULT = ["micro4", "micro1", "micro4_grouped", "grouped_budget", "dpo_micro4"]
 
@@ -118,6 +119,7 @@ def settings(options: argparse.Namespace) -> dict:
     same = ("cpu", "gpu", "threads", "torch", "python")
     given = {"steps": options.steps, "seed": options.seed, "longest": options.longest}
     given |= {"shape": options.shape, "pairs_per_step": options.pairs_per_step, "liger": options.liger}
+    given["apart"] = options.apart
     return given | {name: here[name] for name in same}
 
 
@@ -156,6 +158,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--pairs-per-step", type=int, default=4, help="of an optimiser step (default 4)")
     parser.add_argument(
+        "--apart", action="store_true", help="one side after the other, where both do not fit a GPU together"
+    )
+    parser.add_argument(
         "--liger", action="store_true", help="train both sides with liger-kernel's layers (a GPU's)"
     )
     parser.add_argument("--shape", choices=shapes.NAMES, default="smollm2", help="of the model")
@@ -193,19 +198,47 @@ def run(case: Case, model: Path, options: argparse.Namespace) -> dict:
     rows = longest_step_first(rows, size)
     setup = {**asdict(case), "model": str(model), "rows": rows, "threads": options.threads}
     setup |= {"pairs_per_step": size, "liger": options.liger, "limit_gb": options.limit_gb}
+    taken = one_after_the_other if options.apart else in_turns
+    turns, memory, parameters = taken(case.name, setup, steps, options.log)
+    return summary(case, turns, memory, parameters, size)
+
+
+Taken = tuple[list[dict], dict[str, int], int]  # turns, peak bytes of both trainers, parameters
+
+
+def in_turns(name: str, setup: dict, steps: int, log: Path) -> Taken:
     with (
-        Side("trl", setup, options.log) as trl,
-        Side("gammapo", setup | {"pairs": trl.hello["pairs"]}, options.log) as ours,
-        Side("matmul", setup | {"pairs": trl.hello["pairs"]}, options.log) as bare,
+        Side("trl", setup, log) as trl,
+        Side("gammapo", setup | {"pairs": trl.hello["pairs"]}, log) as ours,
+        Side("matmul", setup | {"pairs": trl.hello["pairs"]}, log) as bare,
     ):
         turns = []
         for number in range(steps):
-            turn = {"trl": trl.step(), "gammapo": ours.step(), "matmul": bare.step()}
-            turns.append(turn)
-            seconds = (f"{side} {t['wall']:.1f} s ({t['cpu']:.1f} CPU)" for side, t in turn.items())
-            note(f"{case.name} step {number}: " + ", ".join(seconds))
+            turns.append({"trl": trl.step(), "gammapo": ours.step(), "matmul": bare.step()})
+            say(name, number, turns[-1])
         memory = {"trl": trl.finish()["peak_bytes"], "gammapo": ours.finish()["peak_bytes"]}
-    return summary(case, turns, memory, ours.hello["parameters"], size)
+    return turns, memory, ours.hello["parameters"]
+
+
+def one_after_the_other(name: str, setup: dict, steps: int, log: Path) -> Taken:
+    """Each side alone on the device, for models of which two do not fit it together."""
+    turns: list[dict] = [{} for _ in range(steps)]
+    memory, parameters = {}, 0
+    for kind in ("trl", "gammapo", "matmul"):
+        with Side(kind, setup, log) as side:
+            setup = setup | {"pairs": side.hello.get("pairs", setup.get("pairs"))}
+            parameters = side.hello.get("parameters", parameters)
+            for number, turn in enumerate(turns):
+                turn[kind] = side.step()
+                say(name, number, {kind: turn[kind]})
+            if kind != "matmul":
+                memory[kind] = side.finish()["peak_bytes"]
+    return turns, memory, parameters
+
+
+def say(name: str, number: int, turn: dict) -> None:
+    seconds = (f"{side} {t['wall']:.1f} s ({t['cpu']:.1f} CPU)" for side, t in turn.items())
+    note(f"{name} step {number}: " + ", ".join(seconds))
 
 
 def summary(case: Case, turns: list[dict], memory: dict[str, int], parameters: int, size: int) -> dict:

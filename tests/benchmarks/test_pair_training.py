@@ -73,7 +73,7 @@ def test_grouped_batches_hold_like_lengths():
 
 def options(tmp_path, **changes):
     given = {"output": tmp_path / "result.json", "threads": 1, "steps": 2, "seed": 0, "longest": None}
-    given |= {"shape": "smollm2", "pairs_per_step": 4, "liger": False}
+    given |= {"shape": "smollm2", "pairs_per_step": 4, "liger": False, "apart": False}
     return argparse.Namespace(**({"again": False} | given | changes))
 
 
@@ -93,7 +93,7 @@ def test_a_run_that_was_cut_short_goes_on_with_what_is_left(tmp_path):
 def test_results_from_before_shapes_are_of_the_embedded_model(tmp_path):
     given = options(tmp_path)
     old = pair_training.settings(given)
-    del old["shape"], old["pairs_per_step"], old["liger"]
+    del old["shape"], old["pairs_per_step"], old["liger"], old["apart"]
     write(given.output, {"micro4": {"settings": old}})
     assert list(pair_training.earlier(given)) == ["micro4"]
 

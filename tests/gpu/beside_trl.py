@@ -21,8 +21,8 @@ __all__ = ["TRAINERS", "compare", "save_random_qwen"]
 TRAINERS = {"cpo": "micro4", "dpo": "dpo_micro4"}  # TRL's trainer → the case: SimPO's loss and DPO's
 
 
-def compare(model: Path, trainer: str, *, steps: int, log: Path) -> dict[str, Any]:
+def compare(model: Path, trainer: str, *, steps: int, log: Path, apart: bool = False) -> dict[str, Any]:
     """`steps` timed optimiser steps of 4 pairs against TRL's trainer; see `pair_training.summary`."""
     options = Namespace(steps=steps, seed=0, threads=1, texts=None, log=log, limit_gb=16.0)
-    options.pairs_per_step, options.liger = 4, False
+    options.pairs_per_step, options.liger, options.apart = 4, False, apart
     return pair_training.run(pair_training.CASES[TRAINERS[trainer]], model, options)
