@@ -24,6 +24,7 @@ def test_read_back_what_was_written(tmp_path):
         (gzip.compress(b"[1, 2, 3]", mtime=0)[:-6], "cannot be read as text"),
         (b" \n", "is empty"),
         (b'{\n"a" 1}', "a.json:2: not valid JSON"),
+        (b"[" * 200_000, "nests too deeply"),
     ],
 )
 def test_what_is_no_json_is_said(content, said, tmp_path):

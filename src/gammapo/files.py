@@ -106,6 +106,10 @@ def read_json(path: str | Path) -> Any:
         raise InputError(
             f"not valid JSON: {error.msg}", file=path, line=error.lineno, fix="repair or recreate the file"
         ) from error
+    except RecursionError as error:
+        raise InputError(
+            "nests too deeply to be read", file=path, expected="JSON", fix="check that this is the right file"
+        ) from error
 
 
 def read_yaml(path: str | Path) -> Any:

@@ -20,8 +20,14 @@ def found(make_run, some, pair):
     )
 
 
+def judged(found):
+    return [one.pair for one in found.suspects]
+
+
 def test_flip_mends_most_labels(found, tmp_path):
-    done = write_repaired(found, tmp_path / "fixed.jsonl", how="flip", above=0.5, marker="abc")
+    done = write_repaired(
+        found, tmp_path / "fixed.jsonl", how="flip", above=0.5, marker="abc", pairs=judged(found)
+    )
     again = load_pairs(done.file)
     suspects = {one.pair.id for one in found.suspects if one.probability > 0.5}
     assert [pair.id for pair in again.pairs] == [f"p{i}" for i in range(300)]
@@ -35,7 +41,7 @@ def test_flip_mends_most_labels(found, tmp_path):
 
 
 def test_drop_leaves_them_out(found, tmp_path):
-    done = write_repaired(found, tmp_path / "fixed.jsonl.gz", how="drop", above=0.9)
+    done = write_repaired(found, tmp_path / "fixed.jsonl.gz", how="drop", above=0.9, pairs=judged(found))
     assert len(load_pairs(done.file).pairs) == done.kept == 300 - done.changed
     assert done.record.name == "fixed.repaired.json"
 
@@ -45,9 +51,8 @@ def test_pairs_that_were_not_judged_stay_as_they_are(found, tmp_path, pair, how)
     """A run that ended before its first epoch did, or pairs too long for it, must not thin out the file."""
     from dataclasses import replace
 
-    judged = [one.pair for one in found.suspects]
     more = [replace(pair(f"q{i}", f"a{i}", f"c{i}"), origin=f"pairs.jsonl:{300 + i}") for i in range(5)]
-    done = write_repaired(found, tmp_path / "fixed.jsonl", how=how, above=0.5, pairs=[*judged, *more])
+    done = write_repaired(found, tmp_path / "fixed.jsonl", how=how, above=0.5, pairs=[*judged(found), *more])
     again = load_pairs(done.file).pairs
     assert [(one.id, one.chosen) for one in again[-5:]] == [(f"q{i}", f"a{i}") for i in range(5)]
     assert len(again) == done.kept == 305 - (done.changed if how == "drop" else 0)
@@ -60,17 +65,19 @@ def test_faults_are_named(found, tmp_path):
         ("drop", 0.0, "every pair would be dropped"),
     ):
         with pytest.raises(InputError, match=message):
-            write_repaired(found, tmp_path / "fixed.jsonl", how=how, above=above)
+            write_repaired(found, tmp_path / "fixed.jsonl", how=how, above=above, pairs=judged(found))
     (tmp_path / "fixed.jsonl").write_text("mine")
     with pytest.raises(InputError, match="already exists"):
-        write_repaired(found, tmp_path / "fixed.jsonl", how="flip", above=0.5)
+        write_repaired(found, tmp_path / "fixed.jsonl", how="flip", above=0.5, pairs=judged(found))
 
 
 def test_the_audited_file_and_other_formats_are_never_written(found, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pairs.jsonl").write_text("mine")
     with pytest.raises(InputError, match="is the input"):
-        write_repaired(found, tmp_path / "pairs.jsonl", how="flip", above=0.5, overwrite=True)
+        write_repaired(
+            found, tmp_path / "pairs.jsonl", how="flip", above=0.5, overwrite=True, pairs=judged(found)
+        )
     assert (tmp_path / "pairs.jsonl").read_text() == "mine"
     with pytest.raises(InputError, match="the name says otherwise"):
-        write_repaired(found, tmp_path / "fixed.parquet", how="flip", above=0.5)
+        write_repaired(found, tmp_path / "fixed.parquet", how="flip", above=0.5, pairs=judged(found))

@@ -5,6 +5,7 @@ import torch
 
 from gammapo import models
 from gammapo.errors import InputError
+from gammapo.models import embedded
 
 
 def test_folder_round_trip(tiny_model_dir, tiny_model):
@@ -38,6 +39,14 @@ def test_a_folder_without_tokenizer_files_is_refused(tiny_model_dir, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(InputError, match="save the tokenizer into the model's folder"):
         models.load_tokenizer(tmp_path)
+
+
+def test_the_embedded_model_s_special_tokens_are_its_file_s(smollm2):
+    """Some versions of transformers read other ones out of the same file."""
+    _, tokenizer = smollm2
+    named = embedded._special_tokens(embedded.gguf_path())
+    assert {name: tokenizer.convert_tokens_to_ids(getattr(tokenizer, name)) for name in named} == named
+    assert tokenizer.eos_token == "<|im_end|>"
 
 
 def test_unknown_dtype(tiny_model_dir):

@@ -1,5 +1,6 @@
 """What transformers is handed: refused by name before a run begins, or taken as it is meant."""
 
+import importlib.util
 import os
 
 import pytest
@@ -7,7 +8,7 @@ import yaml
 
 from gammapo.errors import InputError
 from gammapo.training import parse_recipe
-from gammapo.training.arguments import make_arguments
+from gammapo.training.arguments import LIGER, make_arguments
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,20 @@ from gammapo.training.arguments import make_arguments
 def test_bad_values_name_the_key(recipe_dict, settings, match):
     with pytest.raises(InputError, match=match):
         parse_recipe(recipe_dict | {"training": settings})
+
+
+@pytest.mark.skipif(importlib.util.find_spec("liger_kernel") is not None, reason="liger-kernel is installed")
+def test_a_missing_liger_kernel_is_named_before_the_run(recipe_dict):
+    with pytest.raises(InputError, match=r"training.use_liger_kernel: .*gammapo\[liger\]"):
+        parse_recipe(recipe_dict | {"training": {"use_liger_kernel": True}})
+
+
+def test_liger_leaves_norms_and_head_to_us_unless_told_otherwise(recipe_dict):
+    made = make_arguments(parse_recipe(recipe_dict), {})
+    assert made.liger_kernel_config == LIGER
+    own = {"liger_kernel_config": {"rms_norm": True}}
+    made = make_arguments(parse_recipe(recipe_dict | {"training": own}), {})
+    assert made.liger_kernel_config == {"rms_norm": True}
 
 
 def test_switches_and_whole_numbers_are_of_their_own_type(recipe_dict):

@@ -38,7 +38,7 @@ def write_repaired(
     *,
     how: str,
     above: float,
-    pairs: Sequence[PreferencePair] = (),
+    pairs: Sequence[PreferencePair],
     marker: str | None = None,
     overwrite: bool = False,
 ) -> Repaired:

@@ -16,7 +16,8 @@ NEEDED = ("torch", "transformers", "accelerate", "datasets", "peft", "typer", "p
 OPTIONAL = {
     "deepspeed": "ZeRO-3; without it FSDP2 needs nothing more",
     "vllm": "fast generation: gammapo generate --backend vllm",
-    "flash_attn": "flash attention 2; without it PyTorch's own attention is used",
+    "flash_attn": "flash attention 2; without it PyTorch's own copy of it is used",
+    "liger_kernel": "fused layers on a GPU: training.use_liger_kernel=true",
     "trl": "gammapo.integrations.trl",
 }
 PINNING = ("vllm", "xformers", "torchvision", "torchaudio")

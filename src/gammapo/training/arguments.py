@@ -210,7 +210,7 @@ def _build(args: TrainingArguments) -> None:
     if args.eval_strategy != "no" or args.eval_on_start:
         raise ValueError("a run has no pairs to evaluate on")
     if args.use_liger_kernel and importlib.util.find_spec("liger_kernel") is None:
-        raise ValueError("use_liger_kernel needs the package liger-kernel (pip install liger-kernel)")
+        raise ValueError("use_liger_kernel needs the package liger-kernel (pip install 'gammapo[liger]')")
     weight = torch.nn.Parameter(torch.zeros(1, device=args.device))
     kind: Any = torch.optim.SGD
     options: dict[str, Any] = {"lr": args.learning_rate}
