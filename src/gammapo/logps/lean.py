@@ -12,8 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from types import SimpleNamespace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -33,9 +35,9 @@ def lean_layers(model: nn.Module, core: nn.Module) -> Iterator[None]:
     if not torch.is_grad_enabled() or _unsafe(model, core):
         yield
         return
-    notes, changed, ahead = Notes(), [], ahead_of_linear(core)
-    for module in core.modules():
-        forward = _lean_forward(module, notes, rounded=module in ahead)
+    notes, changed = Notes(), []
+    for module, rounded in _parts_of(core):
+        forward = _lean_forward(module, notes, rounded=rounded)
         if forward is not None:
             module.forward = forward  # pyright: ignore[reportAttributeAccessIssue]
             changed.append(module)
@@ -48,11 +50,30 @@ def lean_layers(model: nn.Module, core: nn.Module) -> Iterator[None]:
 
 
 def _unsafe(model: nn.Module, core: Any) -> bool:
-    checkpointing = core.training and any(getattr(m, "gradient_checkpointing", False) for m in core.modules())
-    # the wrapper of PyTorch, which is what accelerate's own switch puts around layers, has no such flag
-    checkpointing |= any(hasattr(m, "_checkpoint_wrapped_module") for m in core.modules())
-    compiled = torch.compiler.is_compiling() or hasattr(model, "_orig_mod")
-    return bool(checkpointing or compiled or any(hasattr(p, "ds_id") for p in core.parameters()))
+    if torch.compiler.is_compiling() or hasattr(model, "_orig_mod"):
+        return True
+    if any(hasattr(parameter, "ds_id") for parameter in islice(core.parameters(), 1)):
+        return True
+    for module in core.modules():
+        # the wrapper of PyTorch, which is what accelerate's own switch puts around layers, has no such flag
+        if "_checkpoint_wrapped_module" in module._modules:
+            return True
+        if core.training and vars(module).get("gradient_checkpointing"):
+            return True
+    return False
+
+
+_parts: WeakKeyDictionary[nn.Module, list[tuple[nn.Module, bool]]] = WeakKeyDictionary()
+
+
+def _parts_of(core: nn.Module) -> list[tuple[nn.Module, bool]]:
+    """The norms and feed-forward parts, and whether a norm's result may be rounded at once. Looked for once a
+    model: adapters make it thousands of modules, and a walk through them costs what a GPU's layer does."""
+    if core not in _parts:
+        ahead = ahead_of_linear(core)
+        found = [module for module in core.modules() if _is_gated(module) or _norm_kind(module)]
+        _parts[core] = [(module, module in ahead) for module in found]
+    return _parts[core]
 
 
 def _lean_forward(
