@@ -1,8 +1,12 @@
 """The boundaries for a variable-length kernel, checked by a slow kernel of the same contract on a CPU."""
 
+from types import SimpleNamespace
+
+import pytest
 import torch
 import torch.nn.functional as F
 
+from gammapo.logps import varlen
 from gammapo.logps.attention import split_attention
 from gammapo.logps.packing import Segment
 from gammapo.logps.segments import PairSegments
@@ -32,7 +36,7 @@ def test_positions_read_twice_are_the_prompts_of_rejected_answers():
 
 def test_torch_s_own_kernel_is_called_by_its_own_names(monkeypatch):
     """Its names have changed from version to version; what a version lacks is not passed."""
-    from torch.nn.attention import varlen
+    from torch.nn.attention import varlen as torch_varlen
 
     called = {}
 
@@ -50,13 +54,37 @@ def test_torch_s_own_kernel_is_called_by_its_own_names(monkeypatch):
     contract = {"cu_seqlens_q": "q", "cu_seqlens_k": "k", "max_seqlen_q": 5, "max_seqlen_k": 7}
     contract |= {"softmax_scale": 0.3, "causal": True, "dropout_p": 0.0}
     for kernel, window in ((newer, {}), (older, {"window_size": (3, 0)})):
-        monkeypatch.setattr(varlen, "varlen_attn", kernel)
+        monkeypatch.setattr(torch_varlen, "varlen_attn", kernel)
         attend = torchs_own()
         assert attend is not None
         attend("query", "key", "value", **contract, **window)
     assert called == {"newer": ("q", 5, 0.3, (-1, 0), True), "older": ("k", 7, 0.3, (3, 0))}
-    monkeypatch.setattr(varlen, "varlen_attn", oldest)
+    monkeypatch.setattr(torch_varlen, "varlen_attn", oldest)
     assert torchs_own() is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "fits"),
+    [
+        ({}, True),
+        ({"is_cuda": False}, False),
+        ({"dtype": torch.float32}, False),
+        ({"shape": (1, 4, 9, 512)}, False),
+        ({"generation": 7}, False),
+        ({"dropout": 0.1}, False),
+        ({"softcap": 50.0}, False),
+    ],
+    ids=str,
+)
+def test_what_the_kernel_does_not_know_is_left_to_sdpa(monkeypatch, changed, fits):
+    """Of PyTorch's own kernel; a stand-in for a tensor on a GPU, of which there is none here."""
+    query = {"is_cuda": True, "dtype": torch.bfloat16, "shape": (1, 4, 9, 64), "device": "cuda:0"}
+    asked = {"dropout": 0.0, "softcap": None, "generation": 8} | changed
+    monkeypatch.setattr(varlen, "_generation", lambda device: asked["generation"])
+    stand_in = SimpleNamespace(**query | {name: asked[name] for name in query if name in asked})
+    own = torchs_own()
+    assert own is not None
+    assert varlen.can_attend(own, stand_in, dropout=asked["dropout"], softcap=asked["softcap"]) is fits
 
 
 def slow_varlen(q, k, v, *, cu_seqlens_q, cu_seqlens_k, softmax_scale, window_size=(-1, -1), **contract):

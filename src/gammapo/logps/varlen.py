@@ -21,6 +21,7 @@ from torch.autograd.function import once_differentiable
 from gammapo.logps.segments import PairSegments
 
 LARGEST_HEAD = 256  # of flash attention's kernels
+OLDEST_GPU = 8  # Ampere; older ones have no such kernel
 
 
 @lru_cache(maxsize=1)
@@ -77,8 +78,16 @@ def torchs_own() -> Callable[..., Tensor] | None:
 
 def can_attend(flash: Callable[..., Tensor], query: Tensor, *, dropout: float, softcap: float | None) -> bool:
     """Whether the kernel knows such attention. PyTorch's has neither dropout nor a soft cap."""
-    fits = query.is_cuda and query.dtype.itemsize == 2 and query.shape[-1] <= LARGEST_HEAD
-    return fits and not (getattr(flash, "plain", False) and (dropout or softcap is not None))
+    if not query.is_cuda or query.dtype.itemsize != 2 or query.shape[-1] > LARGEST_HEAD:
+        return False
+    if _generation(query.device) < OLDEST_GPU:
+        return False
+    return not (getattr(flash, "plain", False) and (dropout or softcap is not None))
+
+
+@lru_cache
+def _generation(device: torch.device) -> int:
+    return torch.cuda.get_device_capability(device)[0]
 
 
 def boundaries(segments: PairSegments) -> tuple[list[int], list[int], list[int]]:
