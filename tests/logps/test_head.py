@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from gammapo.logps.head import HeadOptions, token_logps
+from gammapo.logps.head import HeadOptions, _hands_out_sums, token_logps
 
 HIDDEN, VOCABULARY, ROWS = 5, 23, 7
 
@@ -47,6 +47,10 @@ def test_huge_logits_do_not_overflow():
     weight = torch.tensor([[1.0], [0.0], [-1.0]])
     values = token_logps(hidden, weight, None, torch.tensor([0, 0]), HeadOptions(tile=1))
     assert values.tolist() == [0.0, -2e4]
+
+
+def test_a_device_that_cannot_hand_out_sums_is_told():
+    assert not _hands_out_sums(torch.device("cpu"), torch.bfloat16)
 
 
 def test_only_what_needs_a_gradient_gets_one():

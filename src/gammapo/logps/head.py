@@ -9,6 +9,7 @@ so no chunked accumulation rounds it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -65,9 +66,20 @@ def _logits(hidden: Tensor, weight: Tensor, bias: Tensor | None, cap: float | No
 def _wide_product(a: Tensor, b: Tensor) -> Tensor:
     """a·b in float32 or wider. A GPU's product hands out its sums before they are rounded."""
     wide = torch.promote_types(a.dtype, torch.float32)
-    if a.is_cuda and a.dtype != wide:
+    if a.is_cuda and a.dtype != wide and _hands_out_sums(a.device, a.dtype):
         return torch.mm(a, b, out_dtype=wide)
     return (a @ b).to(wide)
+
+
+@lru_cache
+def _hands_out_sums(device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether products of this type can come out in float32; not every build and GPU can."""
+    small = torch.zeros(16, 16, device=device, dtype=dtype)
+    try:
+        torch.mm(small, small, out_dtype=torch.float32)
+    except (RuntimeError, TypeError):
+        return False
+    return True
 
 
 def _log_total(logits: Tensor) -> Tensor:
