@@ -27,6 +27,7 @@ GRIDS = [
 ]
 COMPARED = ("robust", "correlated", "kinds", "rivals")  # also with the strongest rival of each condition
 REAL = "smollm2"
+FAST = "smollm2_fast"  # at three times the learning rate
 ONE_SEED = "smollm2_short"  # intervals are over prompts
 OURS = "gammapo"
 COLOURS = {
@@ -187,8 +188,8 @@ def lead(row: dict[str, Golds], loss: str) -> str:
     )
 
 
-def strip(name: str) -> alt.HConcatChart:
-    """A panel a condition: each run's gold less its base's, and the mean of a loss."""
+def strip(name: str, reach: float = 0.25) -> alt.HConcatChart:
+    """A panel a condition: each run's gold less its base's, up to `reach`, and the mean of a loss."""
     bases = {row["seed"]: row["base_gold"] for row in rows_of(name)}
     panels = []
     for condition, losses in sorted(table(name).items()):
@@ -201,7 +202,7 @@ def strip(name: str) -> alt.HConcatChart:
         side = alt.Y("loss:N", title=None, sort=list(COLOURS))
         shades = alt.Scale(domain=[True, False], range=["#0b6e8f", "#8a8a8a"])
         colour = alt.Color("ours:N", scale=shades, legend=None)
-        scale = alt.Scale(domain=[-0.25, 0.25])
+        scale = alt.Scale(domain=[-reach, reach])
         x = alt.X("x:Q", title="gold over the base", scale=scale, axis=alt.Axis(grid=False, tickCount=5))
         zero = alt.Chart(alt.Data(values=[{"x": 0}])).mark_rule(strokeDash=[4, 4], color="#999999")
         panels.append(
@@ -319,7 +320,7 @@ def tables() -> dict[str, str]:
     found = {name: matrix(table(name), "loss") for name in GRIDS}
     found |= {f"{name}-differences": differences(table(name)) for name in GRIDS if name in COMPARED}
     found |= {f"{name}-tuned": tuned(name) for name in GRIDS if (RESULTS / name / "tuned.json").is_file()}
-    return found | {REAL: by_seed(REAL), ONE_SEED: by_prompt(ONE_SEED)}
+    return found | {REAL: by_seed(REAL), FAST: by_seed(FAST), ONE_SEED: by_prompt(ONE_SEED)}
 
 
 def main() -> None:
@@ -328,6 +329,7 @@ def main() -> None:
     for name in GRIDS[1:]:
         write(f"robustness-{name}.svg", dots(table(name), "gold reward"))
     write("robustness-smollm2.svg", strip(REAL))
+    write("robustness-smollm2-fast.svg", strip(FAST, reach=0.4))
     files.write_text(PAGE, fill(PAGE.read_text(encoding="utf-8"), tables()))
 
 
