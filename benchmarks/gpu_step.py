@@ -31,9 +31,10 @@ from gammapo.types import TokenizedPair
 
 sys.path.insert(0, str(Path(__file__).parent))
 from pair_training_parts import shapes, work
+from pair_training_parts.texts import ANSWER_MEAN, PROMPT_MEAN
 
 REPEATS = 5
-PROMPT, ANSWER, SPREAD = 150, 175, 0.8  # mean tokens, and the spread of their logarithms
+SPREAD = 0.8  # of the logarithm of a text's tokens
 PARTS = {
     "flash": (attention, "flash_attention", None),
     "lean": (shared, "lean_layers", contextlib.nullcontext()),
@@ -48,7 +49,9 @@ def draw_pairs(count: int, vocabulary: int, seed: int) -> list[TokenizedPair]:
         return tuple(rng.integers(10, vocabulary, size).tolist())
 
     return [
-        TokenizedPair(id=str(number), prompt=ids(PROMPT), chosen=ids(ANSWER), rejected=ids(ANSWER))
+        TokenizedPair(
+            id=str(number), prompt=ids(PROMPT_MEAN), chosen=ids(ANSWER_MEAN), rejected=ids(ANSWER_MEAN)
+        )
         for number in range(count)
     ]
 
@@ -108,11 +111,7 @@ def kernels(model: Any, pairs: list[TokenizedPair], at_once: int) -> str:
 
 
 def make_model(shape: dict[str, Any], device: str, *, liger: bool = False) -> Any:
-    from transformers import Qwen2Config, Qwen2ForCausalLM
-
-    torch.manual_seed(0)
-    with torch.device(device):
-        model = Qwen2ForCausalLM(Qwen2Config(**shape)).train()
+    model = shapes.random_qwen(device, **shape).train()
     if liger:
         from transformers.integrations.liger import apply_liger_kernel
 

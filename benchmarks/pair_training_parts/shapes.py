@@ -42,15 +42,23 @@ def save(shape: str, folder: Path) -> Path:
 def save_random_qwen(folder: Path, **shape: Any) -> Path:
     """A random Qwen2 of that shape in bfloat16, made on the GPU where there is one."""
     import torch
-    from transformers import Qwen2Config, Qwen2ForCausalLM
 
     from gammapo import models
 
     tokenizer = models.load_tokenizer("smollm2")
     ends = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
-    torch.manual_seed(0)
-    with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
-        model = Qwen2ForCausalLM(Qwen2Config(**({"vocab_size": len(tokenizer)} | shape | ends)))
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = random_qwen(device, **({"vocab_size": len(tokenizer)} | shape | ends))
     model.to(torch.bfloat16).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def random_qwen(device: str, **shape: Any) -> Any:
+    """A random Qwen2 in float32; the same weights each time on one kind of device."""
+    import torch
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    torch.manual_seed(0)
+    with torch.device(device):
+        return Qwen2ForCausalLM(Qwen2Config(**shape))

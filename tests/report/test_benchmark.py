@@ -43,6 +43,15 @@ def test_missing_runs_are_told():
     assert "1 run failed or still to come" in benchmark_page(rows).markdown()
 
 
+def test_runs_of_several_processors_are_told():
+    rows = make({"one": 0.5, "two": 0.9})
+    for row in rows[:5]:
+        row["device"] = "cpu"  # what older rows do not say
+    assert "Runs were made on" not in benchmark_page(rows).markdown()
+    rows[3]["device"] = "NVIDIA H100"
+    assert "Runs were made on NVIDIA H100 and on cpu" in benchmark_page(rows).markdown()
+
+
 def test_html_and_markdown_hold_every_condition():
     rows = make({"a": 0.2, "b": 0.9}, worlds=("tiny", "other"))
     html, text = benchmark_report(rows), benchmark_page(rows).markdown()

@@ -64,6 +64,12 @@ def benchmark_page(
             f"{lacking} run{'s' * (lacking != 1)} failed or still to come: curves and cells are means over "
             "the seeds that each loss has, and only the ranking compares all losses on the same seeds."
         )
+    devices = sorted({row.get("device", "cpu") for row in results})
+    if len(devices) > 1:
+        page.warning(
+            f"Runs were made on {' and on '.join(devices)}, which round otherwise: the same seed samples "
+            "other answers there, so that losses are best compared on one of them."
+        )
     page.section("Ranking")
     if ranking is not None:
         _given_ranking(page, ranking, metric)
