@@ -55,6 +55,29 @@ def test_two_models_have_the_rating_of_their_win_rate(file):
     assert first.n_comparisons == 100
 
 
+def test_ratings_do_not_depend_on_the_names(tmp_path, own_rows):
+    """b meets a 60 times and c three times: some resamples hold no row of c, and say nothing of it."""
+
+    def found(names):
+        rows = own_rows(63, model=names[1], reference=names[0])
+        for place, row in enumerate(rows):
+            row["preference"] = (1.2 if place % 2 else 1.6) if place >= 60 else (1.0 if place % 5 else 2.0)
+            if place >= 60:
+                row["generator_1"] = names[2]
+        path = tmp_path / f"{''.join(names)}.json"
+        path.write_text(json.dumps(rows))
+        rated = evaluation.ratings([evaluation.read_annotations(path)], n_bootstrap=300)
+        back = dict(zip(names, "abc", strict=True))
+        return {back[r.name]: r.interval for r in rated}
+
+    one, two = found("abc"), found("zyx")
+    for name in "abc":
+        assert two[name].estimate == pytest.approx(one[name].estimate, abs=1e-3)
+        assert [two[name].low, two[name].high] == pytest.approx([one[name].low, one[name].high], abs=1e-3)
+        assert one[name].low < one[name].estimate < one[name].high
+    assert 250 < one["a"].n_bootstrap < 300  # e⁻³ of the resamples are without c
+
+
 def test_ratings_chain_through_common_opponents(file):
     found = evaluation.ratings([file("a", "b", 0.75), file("b", "c", 0.75)], n_bootstrap=50)
     assert [r.interval.estimate for r in found] == pytest.approx([190.85, 0, -190.85], abs=0.1)
@@ -88,3 +111,15 @@ def test_an_impossible_preference_of_the_other_order_is_not_averaged_away(file, 
     path.write_text(json.dumps(rows))
     with pytest.raises(InputError, match=r"back.json:5: preference: 1 preferences lie outside"):
         evaluation.both_orders(forward, evaluation.read_annotations(path))
+
+
+def test_too_few_comparisons_for_intervals_are_refused(file, tmp_path, own_rows):
+    rows = own_rows(12)
+    for row, a, b in zip(rows, "abcdefghijkl", "bcdefghijklm", strict=True):
+        row |= {"generator_1": a, "generator_2": b}
+    (tmp_path / "chain.json").write_text(json.dumps(rows))
+    with pytest.raises(InputError, match="12 comparisons of 13 models"):
+        evaluation.ratings([evaluation.read_annotations(tmp_path / "chain.json")], n_bootstrap=100)
+    with pytest.raises(InputError, match="1 comparison of 2 models"):
+        evaluation.ratings([file("a", "b", n=1)], n_bootstrap=100)
+    assert evaluation.head_to_head(file("a", "b", 1.0, n=1)).sentence.endswith("it wins 100.0 % of 1")

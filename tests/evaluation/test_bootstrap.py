@@ -31,6 +31,25 @@ def test_win_rate_interval_matches_its_standard_error():
     assert interval.standard_error == pytest.approx(result.standard_error, rel=0.05)
 
 
+def test_a_win_rate_over_few_rows_has_students_interval():
+    """0, 1, 1, 1, 1 in points: 80 ± t(4) · 20, cut at 100. Unjudged rows take no part."""
+    rate = evaluation.win_rate([1, np.nan, 2, 2, 2, 2, np.nan])
+    interval = evaluation.bootstrap_ci(rate)
+    assert (interval.method, interval.n_units) == ("t", 5)
+    assert (interval.low, interval.high) == pytest.approx((80 - 2.776445 * 20, 100), abs=1e-4)
+    grouped = evaluation.bootstrap_ci(rate, groups=list("aabbbcc"))
+    assert grouped.n_units == 3
+    alone = evaluation.bootstrap_ci(evaluation.win_rate([2.0]))
+    assert np.isnan([alone.low, alone.high]).all()
+
+
+def test_win_rates_over_few_rows_are_compared_by_the_t_test():
+    a, b = np.array([2, 2, 1.5, 2, 1, np.nan]), np.array([1, 2, 1, 1.5, 1, np.nan])
+    gap = evaluation.paired_difference(evaluation.win_rate(a), evaluation.win_rate(b))
+    assert gap.p_value == pytest.approx(stats.ttest_rel(a[:5], b[:5]).pvalue, rel=1e-9)
+    assert gap.estimate == pytest.approx(40)
+
+
 def test_the_seed_decides_everything():
     values = np.random.default_rng(2).normal(size=100)
     assert evaluation.bootstrap_ci(values, seed=7) == evaluation.bootstrap_ci(values, seed=7)

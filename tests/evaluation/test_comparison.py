@@ -100,3 +100,28 @@ def test_two_rows_prove_nothing(own_rows, make_file):
     assert found.verdicts[0].p_holm == 0.5
     assert found.verdicts[0].sentence.startswith("a cannot be told from b")
     assert "only 2 instructions are compared: the intervals are rough" in found.warnings
+
+
+def test_one_instruction_is_no_comparison(tmp_path, own_rows):
+    read = []
+    for name in "ab":
+        (tmp_path / f"{name}.json").write_text(json.dumps(own_rows(1, model=name)))
+        read.append(evaluation.read_annotations(tmp_path / f"{name}.json"))
+    with pytest.raises(InputError, match="1 instruction judged in every file; expected at least 2"):
+        evaluation.compare(read, metric="wr", options=FAST)
+
+
+def test_few_instructions_are_compared_by_the_t_test(tmp_path, own_rows):
+    from scipy import stats
+
+    read, preferences = [], ([2.0, 2, 1, 2, 1.5, 1, 2, 2], [1.0, 2, 1, 1, 1.5, 1, 1, 2])
+    for name, values in zip("ab", preferences, strict=True):
+        rows = own_rows(8, model=name)
+        for row, value in zip(rows, values, strict=True):
+            row["preference"] = value
+        (tmp_path / f"{name}.json").write_text(json.dumps(rows))
+        read.append(evaluation.read_annotations(tmp_path / f"{name}.json"))
+    result = evaluation.compare(read, metric="wr", options=FAST)
+    (verdict,) = result.verdicts
+    assert verdict.difference.p_value == pytest.approx(stats.ttest_rel(*preferences).pvalue, rel=1e-9)
+    assert {standing.interval.method for standing in result.standings} == {"t"}

@@ -61,6 +61,29 @@ def test_blocks_add_up_to_the_rows_stacked():
     )
 
 
+def test_nearly_collinear_columns_arrive_at_the_optimum():
+    """A length term of 0.99 to 1 beside an offset: descent by coordinates crawls along their valley."""
+    rng = np.random.default_rng(4)
+    term = np.tanh(rng.normal(5, 1, 200))
+    won, ones = (rng.random(200) < 0.6).astype(float), np.ones(200)
+    penalty = np.array([1e-3, 1e-4])
+    w = glm.fit([glm.Rows(columns=(term, ones), targets=won, weights=ones[None])], penalty)[0]
+    pull = np.array([term, ones]) @ (won - glm.sigmoid(w[0] * term + w[1]))
+    assert (np.abs(w) > 0.1).all()
+    assert pull == pytest.approx(penalty * np.sign(w), abs=1e-8)
+
+
+def test_more_coefficients_than_sign_patterns_can_be_tried_for():
+    rng = np.random.default_rng(5)
+    X, p, weights = rng.normal(size=(300, 6)), rng.random(300), np.ones(300)
+    w = glm.fit([rows(X, p, weights[None])], np.full(6, 2.0))[0]
+    pull = X.T @ (p - glm.sigmoid(X @ w))
+    assert (w == 0).any()
+    assert (w != 0).any()
+    assert pull[w != 0] == pytest.approx(2 * np.sign(w[w != 0]), abs=1e-6)
+    assert (np.abs(pull[w == 0]) <= 2 + 1e-6).all()
+
+
 def test_separable_rows_stay_finite():
     ones = np.ones(20)
     w = glm.fit([glm.Rows(columns=(ones,), targets=ones, weights=ones[None])], np.array([1e-4]))

@@ -120,6 +120,27 @@ def test_another_reference_leaves_the_gamed_rows_out(annotation_files):
     assert "gamed rows are left out" in result.warnings[0]
 
 
+@pytest.mark.parametrize("spread", [0, 100, 200])
+def test_length_that_cannot_be_told_from_the_offset_gives_no_rate(spread):
+    """All answers some 1000 characters longer: a win may be due to that or not, and no row says which."""
+    rng = np.random.default_rng(4)
+    theirs = np.full(200, 500.0)
+    longer = theirs + rng.normal(1000, spread, 200).round()
+    preferences = 1.0 + (rng.random(200) < 0.9)
+    with pytest.raises(evaluation.NotEstimableError, match="cannot be told from quality"):
+        evaluation.length_controlled(preferences, longer, theirs)
+
+
+def test_intervals_of_longer_answers_cover_the_truth():
+    """98 % of the answers longer, so that the rate is extrapolated: the interval must own up to it."""
+    truth, hits = 100 * glm.sigmoid(np.array(0.3)), 0
+    for seed in range(60):
+        result = evaluation.length_controlled(*simulated(100, seed=seed, shift=-200))
+        interval = evaluation.bootstrap_ci(result, n_bootstrap=100, seed=seed)
+        hits += interval.low <= truth <= interval.high
+    assert hits >= 48
+
+
 def test_extrapolation_and_uniform_preferences_are_said_aloud():
     preferences, _, theirs = simulated(100, seed=1)
     always_longer = theirs + np.random.default_rng(0).integers(50, 900, 100)

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from gammapo import evaluation
 
 Values = NDArray[np.float64]
-CONTROLLABLE = 10  # judged prompts below which length is not controlled for
 
 
 def pack(values: Values) -> str:
@@ -28,13 +27,15 @@ def unpack(text: str) -> Values:
 def win_rates(gold: Values, lengths: Values, other_gold: Values, other_lengths: Values) -> dict[str, Any]:
     """Raw and length-controlled win rates, as shares, over another model's answers to the same n prompts.
 
-    The answer of more gold wins, equals are draws. The length-controlled rate is None for few prompts.
+    The answer of more gold wins, equals are draws. The length-controlled rate is None where the prompts
+    cannot tell it.
     """
     preferences = 1.5 + 0.5 * np.sign(gold - other_gold)
-    controlled = None
-    if len(gold) >= CONTROLLABLE:
+    try:
         found = evaluation.length_controlled(preferences, lengths, other_lengths, gamed=None)
         controlled = found.length_controlled_winrate / 100
+    except evaluation.NotEstimableError:
+        controlled = None
     return {
         "win_rate": evaluation.win_rate(preferences).win_rate / 100,
         "length_controlled_winrate": controlled,

@@ -23,7 +23,7 @@ def command(
     metric: Metric = typer.Option(Metric.lc, help="lc: length-controlled win rate; wr: raw win rate."),
     format: Format = typer.Option(Format.table, help="json prints one object."),
     bootstrap: int = typer.Option(1000, min=100, help="Paired resamples."),
-    seed: int = typer.Option(0, help="Seed of the resamples."),
+    seed: int = typer.Option(0, min=0, help="Seed of the resamples."),
     tables: str = typer.Option("packaged", help="packaged, hub, or a folder with the official df_gamed.csv."),
     allow: list[str] = typer.Option(
         [], help="Go on despite: invalid, repeats, mixed, unknown, missing, nulls, reference."

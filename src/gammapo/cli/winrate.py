@@ -16,7 +16,7 @@ def command(
         False, help="Join difficulty by row position, as the public leaderboard does."
     ),
     bootstrap: int = typer.Option(1000, min=0, help="Resamples behind the 95 % intervals; 0 for none."),
-    seed: int = typer.Option(0, help="Seed of the resamples."),
+    seed: int = typer.Option(0, min=0, help="Seed of the resamples."),
     tables: str = typer.Option("packaged", help="packaged, hub, or a folder with the official df_gamed.csv."),
     allow: list[str] = typer.Option(
         [], help="Go on despite: invalid, repeats, mixed, unknown, missing, nulls, reference."

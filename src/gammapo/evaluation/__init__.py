@@ -8,7 +8,7 @@ from gammapo.evaluation.comparison import Comparison, compare
 from gammapo.evaluation.detectors import Suspicion, suspicions
 from gammapo.evaluation.difficulty import joint_difficulty
 from gammapo.evaluation.evaluate import Evaluation, Options, evaluate, evaluate_files
-from gammapo.evaluation.length_control import LengthControlled, length_controlled
+from gammapo.evaluation.length_control import LengthControlled, NotEstimableError, length_controlled
 from gammapo.evaluation.winrate import WinRate, win_rate
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Evaluation",
     "Interval",
     "LengthControlled",
+    "NotEstimableError",
     "Options",
     "Suspicion",
     "WinRate",

@@ -36,7 +36,8 @@ class HeadToHead:
         model, other = self.evaluation.generator, self.evaluation.reference
         low, high = 50 + self.edge.low, 50 + self.edge.high
         total = self.evaluation.win_rate.n_total
-        numbers = f"{50 + self.edge.estimate:.1f} % of {total} (95 %: {low:.1f} to {high:.1f})"
+        span = f" (95 %: {low:.1f} to {high:.1f})" if np.isfinite(low) else ""  # a single one has no interval
+        numbers = f"{50 + self.edge.estimate:.1f} % of {total}{span}"
         if self.edge.p_value >= 0.05:
             return f"{model} cannot be told from {other}: it wins {numbers}"
         if self.edge.estimate > 0:
@@ -102,11 +103,12 @@ def ratings(files: Sequence[Annotations], *, n_bootstrap: int = 1000, seed: int 
     """Bradley-Terry ratings of every model in the files, best first, with intervals over instructions.
 
     A file may hold any pairs of models, also several. Instructions are what is resampled: all comparisons
-    on one instruction are drawn together.
+    on one instruction are drawn together. A resample in which no chain of comparisons connects all models
+    tells no rating and is left out.
 
     Raises:
-        InputError: nothing judged, a preference outside [1, 2], or models that no chain of comparisons
-            connects.
+        InputError: nothing judged, a preference outside [1, 2], models that no chain of comparisons
+            connects, or comparisons too few for intervals.
     """
     one = [text for file in files for text in file.references]
     two = [text for file in files for text in file.generators]
@@ -127,6 +129,11 @@ def ratings(files: Sequence[Annotations], *, n_bootstrap: int = 1000, seed: int 
     every = itertools.chain([np.ones((1, len(kept)))], chunks)  # the file as it is, then its resamples
     parts = [_bradley_terry(len(names), first, second, scores[kept], counts) for counts in every]
     strengths = ELO * np.concatenate(parts)
+    if units < 2 or np.isfinite(strengths[1:, 0]).sum() < 2:  # hardly a resample connects all models
+        raise InputError(
+            f"{len(kept)} comparison{'s' * (len(kept) > 1)} of {len(names)} models: too few for an interval",
+            expected="several comparisons of every model, on several instructions",
+        )
     games = np.bincount(first, minlength=len(names)) + np.bincount(second, minlength=len(names))
     found = [
         Rating(
@@ -142,7 +149,8 @@ def ratings(files: Sequence[Annotations], *, n_bootstrap: int = 1000, seed: int 
 def _bradley_terry(
     models: int, first: NDArray[np.int64], second: NDArray[np.int64], scores: Array, counts: Array
 ) -> Array:
-    """Strengths (B, K), mean 0. The likelihood sees only each pair's total score, so rows shrink to pairs."""
+    """Strengths (B, K), mean 0; NaN where a resample leaves models unconnected. The likelihood sees only each
+    pair's total score, so rows shrink to pairs."""
     pairs, member = np.unique(first * models + second, return_inverse=True)
     indicator = (member[:, None] == np.arange(len(pairs))).astype(np.float64)
     won = (counts * scores) @ indicator
@@ -150,15 +158,35 @@ def _bradley_terry(
     signs = np.zeros((models, len(pairs)))
     signs[pairs // models, np.arange(len(pairs))] += 1
     signs[pairs % models, np.arange(len(pairs))] -= 1
+    # only differences matter: the model that played most is held at 0, whatever the names
+    held = int(np.argmax(np.abs(signs) @ (indicator.sum(axis=0))))
+    free = [model for model in range(models) if model != held]
     rows = glm.Rows(
-        columns=tuple(np.concatenate([sign, sign]) for sign in signs[1:]),
+        columns=tuple(np.concatenate([signs[model], signs[model]]) for model in free),
         targets=np.repeat([1.0, 0.0], len(pairs)),
         weights=np.concatenate([won, lost], axis=1),
     )
-    # the first model is held at 0: only differences matter
-    free = glm.fit([rows], np.full(models - 1, WEAK), replicates=len(counts), tolerance=1e-6)
-    strengths = np.concatenate([np.zeros((len(counts), 1)), free], axis=1)
-    return strengths - strengths.mean(axis=1, keepdims=True)
+    strengths = np.zeros((len(counts), models))
+    strengths[:, free] = glm.fit([rows], np.full(models - 1, WEAK), replicates=len(counts), tolerance=1e-6)
+    strengths -= strengths.mean(axis=1, keepdims=True)
+    strengths[~_connected(models, pairs // models, pairs % models, won + lost > 0)] = np.nan
+    return strengths
+
+
+def _connected(
+    models: int, first: NDArray[np.int64], second: NDArray[np.int64], played: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """(B,) whether the pairs that were `played` (B, P) join all models: each takes over the lowest number
+    that it meets, until nothing changes."""
+    lowest = np.tile(np.arange(models), (len(played), 1))
+    before = np.full_like(lowest, -1)
+    while (lowest != before).any():
+        before = lowest.copy()
+        for a, b, met in zip(first, second, played.T, strict=True):
+            low = np.minimum(lowest[:, a], lowest[:, b])
+            lowest[:, a] = np.where(met, low, lowest[:, a])
+            lowest[:, b] = np.where(met, low, lowest[:, b])
+    return (lowest == 0).all(axis=1)
 
 
 def _refuse_invalid(file: Annotations) -> None:

@@ -7,7 +7,7 @@ each resample. All intervals are 95 % and percentile, all draws come from the se
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 import numpy as np
@@ -18,7 +18,7 @@ from gammapo.errors import InputError
 Array = NDArray[np.float64]
 LEVEL = 0.95
 CELLS = 4_000_000  # counts held at once, 32 MB
-FEW = 30  # below this many units a percentile bootstrap of a mean is too narrow, and Student's t is used
+FEW = 30  # units below which a percentile bootstrap of a mean is too narrow, and Student's t is used
 
 
 class Resampled(Protocol):
@@ -37,8 +37,8 @@ class Resampled(Protocol):
 class Interval:
     """An estimate with its 95 % interval, in the unit of the statistic.
 
-    `n_units` counts what was resampled (rows, or groups of rows). `method` is "bootstrap", or "t" for the
-    mean of fewer than 30 units.
+    `n_units` counts what was resampled (rows, or groups of rows). `method` is "bootstrap", or "t" for a mean
+    or a win rate over fewer than 30 units; over a single one the ends are NaN.
     """
 
     estimate: float
@@ -60,20 +60,23 @@ class Difference(Interval):
 
 @dataclass(frozen=True, kw_only=True)
 class Mean:
-    """The mean of (n,) values, as something that can be resampled."""
+    """The mean of (n,) values, as something that can be resampled; a NaN takes no part."""
 
     values: Array = field(repr=False)
 
     @property
     def estimate(self) -> float:
-        return float(self.values.mean())
+        return float(np.nanmean(self.values))
 
     @property
     def n_rows(self) -> int:
         return len(self.values)
 
     def replicate(self, counts: Array) -> Array:
-        return counts @ self.values / counts.sum(axis=1)
+        known = np.isfinite(self.values)
+        drawn = counts[:, known]
+        with np.errstate(invalid="ignore"):  # a resample without a value has no mean: NaN
+            return drawn @ self.values[known] / drawn.sum(axis=1)
 
 
 def bootstrap_ci(
@@ -90,10 +93,15 @@ def bootstrap_ci(
         groups: (n,) labels; rows of one group are drawn together (answers of one instruction, one seed).
     """
     subject = _resampled(statistic)
-    if isinstance(subject, Mean):
-        units, _ = draws(subject.n_rows, n_bootstrap=n_bootstrap, seed=seed, groups=groups)
-        if units < FEW:
-            return _student(subject, groups)
+    draws(subject.n_rows, n_bootstrap=n_bootstrap, seed=seed, groups=groups)  # refuses what cannot be drawn
+    values = _values(subject)
+    if values is not None:
+        judged = np.flatnonzero(np.isfinite(values))
+        kept = None if groups is None else [groups[row] for row in judged.tolist()]
+        if len(judged if kept is None else set(map(str, kept))) < FEW:
+            found = _student(values[judged], kept)
+            least, most = getattr(subject, "bounds", (-np.inf, np.inf))
+            return replace(found, low=max(found.low, least), high=min(found.high, most))
     replicates, units = resample([subject], n_bootstrap=n_bootstrap, seed=seed, groups=groups)
     return percentile(subject.estimate, replicates[0], units)
 
@@ -117,10 +125,10 @@ def paired_difference(
             f"{first.n_rows} rows against {second.n_rows}",
             expected="the same instructions in the same order on both sides",
         )
-    if isinstance(first, Mean) and isinstance(second, Mean):
-        interval = bootstrap_ci(
-            first.values - second.values, n_bootstrap=n_bootstrap, seed=seed, groups=groups
-        )
+    mine, theirs = _values(first), _values(second)
+    if mine is not None and theirs is not None and (np.isfinite(mine) == np.isfinite(theirs)).all():
+        gaps = Mean(values=mine - theirs)
+        interval = bootstrap_ci(gaps, n_bootstrap=n_bootstrap, seed=seed, groups=groups)
     else:
         both, units = resample([first, second], n_bootstrap=n_bootstrap, seed=seed, groups=groups)
         interval = percentile(first.estimate - second.estimate, both[0] - both[1], units)
@@ -189,6 +197,11 @@ def holm(p_values: ArrayLike) -> Array:
     return adjusted
 
 
+def _values(statistic: Resampled) -> Array | None:
+    """(n,) values whose mean the statistic is, NaN where a row takes no part; None if it is no plain mean."""
+    return getattr(statistic, "values", None)
+
+
 def _resampled(statistic: Resampled | ArrayLike) -> Resampled:
     if hasattr(statistic, "replicate"):
         return statistic  # type: ignore[return-value]
@@ -201,7 +214,8 @@ def _resampled(statistic: Resampled | ArrayLike) -> Resampled:
 def percentile(estimate: float, replicates: Array, units: int) -> Interval:
     """The percentile interval from (B,) replicates; a resample without a judged row (NaN) is left out."""
     kept = replicates[np.isfinite(replicates)]
-    low, high = np.quantile(kept, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    ends = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
+    low, high = np.quantile(kept, ends) if len(kept) else (np.nan, np.nan)
     return Interval(
         estimate=float(estimate),
         low=float(low),
@@ -213,23 +227,22 @@ def percentile(estimate: float, replicates: Array, units: int) -> Interval:
     )
 
 
-def _student(mean: Mean, groups: Sequence[object] | None) -> Interval:
+def _student(values: Array, groups: Sequence[object] | None) -> Interval:
     """Student's interval over units; groups enter by their means, weighted by their size."""
     from scipy.special import stdtrit
 
-    if groups is None:
-        pulls = mean.values - mean.estimate
-    else:
+    estimate = float(values.mean())
+    pulls = values - estimate
+    if groups is not None:
         member = _members(groups)
-        units = member.max() + 1
-        pulls = np.bincount(member, mean.values - mean.estimate) * units / len(member)
+        pulls = np.bincount(member, pulls) * (member.max() + 1) / len(member)
     n = len(pulls)
     error = float(np.sqrt((pulls**2).sum() / (n - 1) / n)) if n > 1 else float("nan")
     reach = float(stdtrit(n - 1, (1 + LEVEL) / 2)) * error if n > 1 else float("nan")
     return Interval(
-        estimate=mean.estimate,
-        low=mean.estimate - reach,
-        high=mean.estimate + reach,
+        estimate=estimate,
+        low=estimate - reach,
+        high=estimate + reach,
         standard_error=error,
         n_units=n,
         n_bootstrap=0,

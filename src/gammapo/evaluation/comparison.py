@@ -20,12 +20,14 @@ from gammapo.evaluation.bootstrap import (
     Difference,
     Interval,
     as_difference,
+    bootstrap_ci,
     holm,
+    paired_difference,
     percentile,
     resample,
 )
 from gammapo.evaluation.checks import check
-from gammapo.evaluation.evaluate import Evaluation, Options, evaluate, labels
+from gammapo.evaluation.evaluate import NO_LC, Evaluation, Options, evaluate, labels
 
 Metric = Literal["lc", "wr"]
 NAMES = {"lc": "length-controlled win rate", "wr": "win rate"}
@@ -134,22 +136,29 @@ def compare(
     names = labels(evaluations)
     statistics = [_statistic(evaluation, metric) for evaluation in evaluations]
     n = len(common[0])
-    replicates, _ = resample(statistics, n_bootstrap=max(options.bootstrap, 2), seed=options.seed)
     estimates = np.array([statistic.estimate for statistic in statistics])
+    replicates, _ = resample(statistics, n_bootstrap=max(options.bootstrap, 2), seed=options.seed)
+    by_t = metric == "wr" and n < FEW  # as `bootstrap_ci` has it; LC is no mean
+
+    def interval(i: int) -> Interval:
+        return bootstrap_ci(statistics[i]) if by_t else percentile(float(estimates[i]), replicates[i], n)
+
+    def gap(a: int, b: int) -> Difference:
+        if by_t:
+            return paired_difference(statistics[a], statistics[b])
+        return as_difference(percentile(float(estimates[a] - estimates[b]), replicates[a] - replicates[b], n))
+
     order = np.argsort(-estimates, kind="stable")
     standings = tuple(
         Standing(
             name=names[i],
-            interval=percentile(float(estimates[i]), replicates[i], n),
+            interval=interval(i),
             warnings=tuple(suspicion.message for suspicion in evaluations[i].suspicions),
         )
         for i in order
     )
     pairs = list(combinations(order, 2))
-    gaps = [
-        as_difference(percentile(float(estimates[a] - estimates[b]), replicates[a] - replicates[b], n))
-        for a, b in pairs
-    ]
+    gaps = [gap(a, b) for a, b in pairs]
     corrected = holm([gap.p_value for gap in gaps])
     verdicts = tuple(
         Verdict(
@@ -217,6 +226,13 @@ def _common(files: Sequence[Annotations], options: Options) -> tuple[list[Annota
             )
         if left_out:
             warnings.append(f"{file.generator}: {left_out} rows are not judged in every file and left out")
+    if len(shared) < 2:
+        raise InputError(
+            f"{len(shared)} instruction{'s' * (len(shared) != 1)} judged in every file",
+            file=checked[0].origin,
+            field="instruction",
+            expected="at least 2, to see how far instructions differ",
+        )
     return [
         file.take([rows[text] for text in shared]) for file, rows in zip(checked, places, strict=True)
     ], warnings
@@ -227,7 +243,7 @@ def _statistic(evaluation: Evaluation, metric: Metric):
         return evaluation.win_rate
     if evaluation.length_controlled is None:
         raise InputError(
-            "too few judged rows to control for length",
+            next(warning for warning in evaluation.warnings if warning.startswith(NO_LC)),
             file=evaluation.origin,
             fix="compare with --metric wr",
         )

@@ -16,11 +16,12 @@ from gammapo.evaluation.bootstrap import FEW, Interval, bootstrap_ci
 from gammapo.evaluation.checks import check
 from gammapo.evaluation.detectors import Suspicion, suspicions
 from gammapo.evaluation.difficulty import joint_difficulty
-from gammapo.evaluation.length_control import FEWEST, LengthControlled, length_controlled
+from gammapo.evaluation.length_control import LengthControlled, NotEstimableError, length_controlled
 from gammapo.evaluation.tables import OFFICIAL_REFERENCE, LengthTables, packaged_tables
 from gammapo.evaluation.winrate import WinRate, win_rate
 
 Array = NDArray[np.float64]
+NO_LC = "no LC"  # begins the warning that says why there is none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +46,8 @@ class Options:
 class Evaluation:
     """What is known about one model against one reference. Rates and intervals are in points.
 
-    `length_controlled` is None where too few rows are judged to estimate it; `warnings` then says so.
+    `length_controlled` is None where the rows cannot tell it (too few, or all longer by the same);
+    `warnings` then says so. `win_rate_ci` is None for a single judged row.
     `suspicions` are the warnings about the outputs themselves, which put the number in doubt.
     """
 
@@ -144,9 +146,9 @@ def evaluate(
         generator=rows.generator,
         reference=rows.reference,
         win_rate=raw,
-        win_rate_ci=bootstrap_ci(raw, **drawn) if options.bootstrap else None,
+        win_rate_ci=_known(bootstrap_ci(raw, **drawn)) if options.bootstrap else None,
         length_controlled=lc,
-        lc_ci=bootstrap_ci(lc, **drawn) if options.bootstrap and lc is not None else None,
+        lc_ci=_known(bootstrap_ci(lc, **drawn)) if options.bootstrap and lc is not None else None,
         avg_length=int(rows.model_lengths.mean()),
         tables=tables.source if official else "none",
         join="position" if options.leaderboard_compatible else "instruction",
@@ -188,8 +190,6 @@ def _control(
             field="generator_1",
             fix="leave out --leaderboard-compatible",
         )
-    if raw.n_total < FEWEST:
-        return None, [f"{raw.n_total} judged rows are too few to control for length (at least {FEWEST})"]
     preferences, model_lengths = rows.preferences, rows.model_lengths
     notes = []
     if rows.generator == rows.reference:
@@ -203,15 +203,18 @@ def _control(
             # equal by construction, whatever a noisy judge said of it
             notes.append(f"{rows.generator!r} is compared with itself: LC is 50 by construction")
             preferences, model_lengths = np.full(len(rows), 1.5), rows.reference_lengths
-    lc = length_controlled(
-        preferences,
-        model_lengths,
-        rows.reference_lengths,
-        instructions=rows.instructions,
-        difficulty=difficulty,
-        join="position" if options.leaderboard_compatible else "instruction",
-        tables=tables,
-    )
+    try:
+        lc = length_controlled(
+            preferences,
+            model_lengths,
+            rows.reference_lengths,
+            instructions=rows.instructions,
+            difficulty=difficulty,
+            join="position" if options.leaderboard_compatible else "instruction",
+            tables=tables,
+        )
+    except NotEstimableError as why:
+        return None, [f"{NO_LC}: {why.problem} (expected {why.expected})"]
     if difficulty is not None:
         notes.append("difficulty is estimated from the other files given, not official")
     return lc, [*notes, *lc.warnings]
@@ -235,6 +238,11 @@ def jointly(files: Sequence[Annotations]) -> list[Array]:
         gaps[row, place] = file.reference_lengths - file.model_lengths
     estimated = joint_difficulty(scores, gaps)
     return [estimated[row][place] for row, place in enumerate(places)]
+
+
+def _known(interval: Interval) -> Interval | None:
+    """None for an interval without ends, that of a single unit."""
+    return interval if np.isfinite([interval.low, interval.high]).all() else None
 
 
 def _ends(interval: Interval | None) -> list[float] | None:

@@ -31,6 +31,10 @@ FEWEST = 10  # judged rows below which no length coefficient can be estimated
 REFERENCE_MATCH = 0.95  # share of known reference lengths from which the reference counts as the official one
 
 
+class NotEstimableError(InputError):
+    """The rows are sound, and say nothing of what the win rate would be at equal length."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class LengthControlled:
     """A length-controlled win rate in points.
@@ -107,15 +111,19 @@ def length_controlled(
         tables: the tables to use; the packaged ones by default.
 
     Raises:
-        InputError: shapes differ, fewer than 10 judged rows, or a value that cannot be used.
+        NotEstimableError: fewer than 10 judged rows; or, without gamed rows, answers that are all longer (or
+            shorter) than the reference's by much the same.
+        InputError: shapes differ, or a value that cannot be used.
     """
     scores = as_scores(preferences)
     gaps = _lengths(reference_lengths, "reference_lengths", len(scores))
     gaps = gaps - _lengths(model_lengths, "model_lengths", len(scores))
     judged = int((~np.isnan(scores)).sum())
     if judged < FEWEST:
-        raise InputError(
-            f"{judged} judged rows", field="preferences", expected=f"at least {FEWEST} to control for length"
+        raise NotEstimableError(
+            f"{judged} judged rows are too few to control for length",
+            field="preferences",
+            expected=f"at least {FEWEST}",
         )
     tables = tables or packaged_tables()
     if join == "position":
@@ -132,6 +140,14 @@ def length_controlled(
     )
     if problem.is_self_comparison:
         return _result(problem, np.zeros((1, 2 if known is None else 3)), GRID[-1], source, notes)
+    if not problem.tells_length_from_offset:
+        raise NotEstimableError(
+            "the answers differ from the reference's in length by much the same everywhere, so that length "
+            "cannot be told from quality",
+            field="lengths",
+            expected="some answers about as long as the reference's",
+            fix="go by the raw win rate, or judge against a reference of like length",
+        )
     C = choose_penalty(problem)
     coefficients = glm.fit(problem.blocks(np.ones((1, len(scores)))), problem.penalty(C))
     notes = [*notes, *_doubts(problem, coefficients, C)]

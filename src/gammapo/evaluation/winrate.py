@@ -38,6 +38,15 @@ class WinRate:
     def n_rows(self) -> int:
         return len(self.scores)
 
+    @property
+    def values(self) -> Array:
+        """(n,) points of each row, NaN where unjudged; their mean is the rate."""
+        return 100 * self.scores
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        return 0.0, 100.0
+
     def replicate(self, counts: Array) -> Array:
         """The win rate of each resample; `counts` (B, n) says how often a row was drawn. Returns (B,)."""
         judged = ~np.isnan(self.scores)
