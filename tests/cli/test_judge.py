@@ -70,11 +70,17 @@ def test_a_real_judge_its_record_and_a_dry_run(folder, llama_server):
         (["--judge", "rules:rules.yaml"], "-o: is missing"),
         (["--judge", "rules:absent.yaml", "-o", "a.json"], "absent.yaml: no such file"),
         (["--judge", "oracle", "-o", "a.json"], "judge: got 'oracle'"),
+        (["--judge", ":x", "-o", "a.json"], "judge: got ':x'"),
         (["--judge", "rules:rules.yaml", "-o", "."], "already exists"),
         (["--judge", "rules:rules.yaml", "-o", "model.json"], "is the input"),
         (["--judge", "rules:rules.yaml", "-o", "a.json", "--both-orders"], "has no option 'order'"),
         (["--judge", "openai:m@http://127.0.0.1:9", "-o", "a.json", "--max-calls", "2"], "needs 4 calls"),
         (["--judge", "openai:m@http://127.0.0.1:9", "-o", "a.json", "--max-cost", "2"], "needs prices"),
+        (
+            ["--judge", "openai:m@http://h:9", "-o", "a.json", "--price-in", "1", "--max-cost", "nan"],
+            "max_cost: got nan",
+        ),
+        (["--judge", "openai:m@http://h:9", "-o", "a.json", "--deadline", "inf"], "deadline: got inf"),
     ],
 )
 def test_bad_usage_exits_2_and_says_what(folder, arguments, said, monkeypatch, capsys):
@@ -111,3 +117,38 @@ def test_an_input_is_not_overwritten_by_the_judgements(folder, name, run):
     assert code == 2
     assert "is the input" in err
     assert (folder / name).read_bytes() == before
+
+
+def test_where_nothing_was_judged_no_file_is_written(folder, run):
+    rows = [
+        {
+            "instruction": i,
+            "output_1": "I would rather not say, sorry.",
+            "output_2": "An eagle.",
+            "preference": p,
+        }
+        for i, p in zip(TEXTS, (None, None, 1.5), strict=True)
+    ]
+    (folder / "known.json").write_text(json.dumps([{**row, "preference": None} for row in rows]))
+    code, out, err = run(*BASE, "--judge", "annotations:known.json", "-o", "a.json")
+    assert (code, out) == (1, "")
+    assert "none of 3 comparisons was judged, so a.json is not written" in err
+    assert not (folder / "a.json").exists()
+    (folder / "known.json").write_text(json.dumps(rows))
+    code, _, err = run(*BASE, "--judge", "annotations:known.json", "-o", "a.json")
+    assert code == 0, err
+
+
+def test_a_damaged_record_is_named(folder, run):
+    (folder / "r.sqlite").write_bytes(b"SQLite format 3\0" + b"\xa5" * 5000)
+    spec = ["--judge", "openai:m@http://127.0.0.1:9", "-o", "a.json", "--record", "r.sqlite"]
+    code, _, err = run(*BASE, *spec)
+    assert code == 2
+    assert err.startswith("gammapo: r.sqlite: is no record of replies")
+
+
+def test_half_a_character_in_a_name_is_named(folder, run):
+    rows = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps([{**row, "generator": "m\ud800"} for row in rows]))
+    code, _, err = run(*BASE, "--judge", "rules:rules.yaml", "-o", "a.json")
+    assert (code, "model.json:1: generator: holds half a character" in err) == (2, True)

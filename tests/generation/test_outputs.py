@@ -10,8 +10,9 @@ import time
 import pytest
 
 from gammapo import generation
-from gammapo.errors import InputError
-from gammapo.generation import Sampling, load_prompts, write_outputs
+from gammapo.errors import InputError, RunError
+from gammapo.generation import RefusedError, Sampling, load_prompts, write_outputs
+from gammapo.generation.identity import settings
 
 SAMPLING = Sampling(max_new_tokens=6, temperature=1.0, seed=2)
 
@@ -34,6 +35,7 @@ class Dying:
 
     def __init__(self, inner, after):
         self.inner, self.after, self.name, self.asked = inner, after, inner.name, 0
+        self.settings = settings(inner)
 
     def generate(self, prompts, sampling, *, progress=None, on_result=None):
         self.asked = len(prompts)
@@ -93,6 +95,93 @@ def test_answers_of_another_run_are_not_mixed_in(backend, prompts, tmp_path):
     asked = Dying(backend, after=99)
     write_outputs(prompts, asked, other, out, overwrite=True)
     assert asked.asked == 5
+
+
+def test_answers_of_another_precision_are_not_mixed_in(tiny_model_dir, prompts, tmp_path):
+    out = tmp_path / "outputs.json"
+    half, full = (
+        generation.create("transformers", model=tiny_model_dir, dtype=dtype)
+        for dtype in ("bfloat16", "float32")
+    )
+    with pytest.raises(RuntimeError):
+        write_outputs(prompts, Dying(full, after=2), SAMPLING, out)
+    with pytest.raises(InputError, match=r"unfinished run with other dtype\. To mend it: repeat"):
+        write_outputs(prompts, half, SAMPLING, out)
+    rest = Dying(full, after=99)
+    write_outputs(prompts, rest, SAMPLING, out)
+    assert rest.asked == 3
+
+
+def test_answers_of_another_backend_or_server_are_not_mixed_in(backend, prompts, tmp_path):
+    out = tmp_path / "outputs.json"
+    served = [generation.create("server", model=f"{backend.name}@http://127.0.0.1:{port}") for port in (8, 9)]
+    dying = Dying(backend, after=2)
+    dying.settings = settings(served[0])
+    with pytest.raises(RuntimeError):
+        write_outputs(prompts, dying, SAMPLING, out)
+    with pytest.raises(InputError, match="unfinished run with other url"):
+        write_outputs(prompts, served[1], SAMPLING, out)
+    with pytest.raises(InputError, match="unfinished run with other backend, dtype, url"):
+        write_outputs(prompts, backend, SAMPLING, out)
+
+
+def test_a_partial_file_of_an_older_version_is_gone_on_with(backend, prompts, tmp_path):
+    """It says nothing of backend and dtype; what it does say must agree."""
+    out, side = tmp_path / "outputs.json", tmp_path / ".outputs.json.partial.jsonl"
+    with pytest.raises(RuntimeError):
+        write_outputs(prompts, Dying(backend, after=2), SAMPLING, out)
+    header, *lines = side.read_text().splitlines()
+    older = {key: value for key, value in json.loads(header).items() if key not in ("backend", "dtype")}
+    assert older.keys() != json.loads(header).keys()
+    side.write_text("\n".join([json.dumps(older), *lines, ""]))
+    with pytest.raises(InputError, match="unfinished run with other seed"):
+        write_outputs(prompts, backend, Sampling(max_new_tokens=6, temperature=1.0, seed=3), out)
+    dying = Dying(backend, after=1)
+    with pytest.raises(RuntimeError):
+        write_outputs(prompts, dying, SAMPLING, out)
+    assert dying.asked == 3
+    assert json.loads(side.read_text().splitlines()[0])["dtype"] == "float32"  # and from now on it says so
+
+
+@pytest.mark.parametrize("line", [b'{"index": "x"}\n', b"[1]\n", b"\xff\xfe\n", b"[" * 5000 + b"\n"])
+def test_a_damaged_line_of_a_partial_file_is_asked_for_again(backend, prompts, tmp_path, line):
+    out, side = tmp_path / "outputs.json", tmp_path / ".outputs.json.partial.jsonl"
+    with pytest.raises(RuntimeError):
+        write_outputs(prompts, Dying(backend, after=2), SAMPLING, out)
+    with side.open("ab") as file:
+        file.write(line)
+    rest = Dying(backend, after=99)
+    write_outputs(prompts, rest, SAMPLING, out)
+    assert rest.asked == 3
+
+
+class Refusing(Dying):
+    """A backend that answers all prompts but those that hold a text."""
+
+    def __init__(self, inner, text):
+        super().__init__(inner, after=99)
+        self.text = text
+
+    def generate(self, prompts, sampling, *, progress=None, on_result=None):
+        good = [place for place, prompt in enumerate(prompts) if self.text not in prompt[0].content]
+        super().generate(
+            [prompts[place] for place in good], sampling, on_result=lambda n, a: on_result(good[n], a)
+        )
+        raise RefusedError({n: RunError("too long") for n in range(len(prompts)) if n not in good})
+
+
+def test_refused_prompts_are_named_by_their_rows_and_only_they_are_asked_again(backend, prompts, tmp_path):
+    whole = write_outputs(prompts, backend, SAMPLING, tmp_path / "whole.json")
+    out = tmp_path / "outputs.json"
+    with pytest.raises(RuntimeError):
+        write_outputs(prompts, Dying(backend, after=1), SAMPLING, out)  # so that places and rows differ
+    said = r"2 of 5 prompts of .*set.json were refused: row 3 \('yes'\), 5 \('yes'\)\. .* because: too long"
+    with pytest.raises(RunError, match=said):
+        write_outputs(prompts, Refusing(backend, "yes"), SAMPLING, out)
+    assert not out.exists()
+    again = Dying(backend, after=99)
+    assert write_outputs(prompts, again, SAMPLING, out) == whole
+    assert again.asked == 2
 
 
 def test_a_model_trained_anew_in_the_same_folder_is_another_run(tiny_model_dir, prompts, tmp_path):

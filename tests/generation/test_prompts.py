@@ -97,6 +97,9 @@ def test_the_alpaca_eval_set(shared_data):
         ),
         ('[{"instruction": "Add up", "input": "1 2"}]', ":1: input: the row has an input beside"),
         ('[{"instruction": "cut \\ud83d"}]', ":1: instruction: holds half a character"),
+        ('[{"instruction": "x", "dataset": "cut \\ud83d"}]', ":1: dataset: holds half a character"),
+        ('{"instruction": "x"}\n' + "[" * 50_000 + "]" * 50_000, ":2: not valid JSON"),
+        ('{"instruction": "x"}\n{"instruction": "y", "id": ' + "9" * 5000 + "}", ":2: not valid JSON"),
     ],
 )
 def test_bad_rows_are_named(tmp_path, content, problem):

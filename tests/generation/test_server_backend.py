@@ -8,7 +8,7 @@ import pytest
 from gammapo import generation
 from gammapo.endpoint import EndpointError
 from gammapo.errors import InputError
-from gammapo.generation import Sampling
+from gammapo.generation import RefusedError, Sampling
 from gammapo.types import Message
 
 PROMPTS = [
@@ -54,15 +54,16 @@ def test_no_server_and_no_address():
 
 
 class Replies(BaseHTTPRequestHandler):
-    """Answers the first calls, refuses all later ones for good."""
+    """Answers the first calls, and gives `status` to all later ones and to those that hold `poison`."""
 
-    good, calls = 4, 0
+    good, calls, status, poison, text = 4, 0, 401, b"\0", '"hi"'
 
     def do_POST(self):
-        self.rfile.read(int(self.headers["Content-Length"]))
+        asked = self.rfile.read(int(self.headers["Content-Length"]))
         type(self).calls += 1
-        body = b'{"choices": [{"message": {"content": "hi"}, "finish_reason": "stop"}]}'
-        self.send_response(200 if type(self).calls <= self.good else 400)
+        body = b'{"choices": [{"message": {"content": %s}, "finish_reason": "stop"}]}' % self.text.encode()
+        bad = self.poison in asked or type(self).calls > self.good
+        self.send_response(self.status if bad else 200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -97,9 +98,50 @@ def test_a_refusal_ends_the_run_and_keeps_what_came(refusing):
     thread.start()
     thread.join(20)
     assert not thread.is_alive()
-    assert "HTTP 400" in str(ended[0])
+    assert "HTTP 401" in str(ended[0])
     assert len(came) == 4
     assert kind.calls < 15
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_refused_prompt_keeps_no_other_from_its_answer(refusing, status):
+    kind, model = refusing
+    kind.good, kind.status, kind.poison = 1000, status, b"too long"
+    backend = generation.create("server", model=model, concurrency=2)
+    prompts = [[Message(role="user", content="too long" if n % 4 == 0 else f"{n}")] for n in range(80)]
+    came = {}
+    with pytest.raises(RefusedError, match=f"20 prompts .* first is number 1: HTTP {status}") as error:
+        backend.generate(prompts, Sampling(n=2), on_result=came.__setitem__)
+    assert sorted(error.value.refused) == list(range(0, 80, 4))
+    assert sorted(came) == [n for n in range(80) if n % 4]
+    assert 120 + 20 <= kind.calls <= 120 + 40
+
+
+def test_a_server_that_refuses_all_prompts_is_left_early(refusing):
+    kind, model = refusing
+    kind.status = 400
+    backend = generation.create("server", model=model, concurrency=2)
+    came = {}
+    with pytest.raises(EndpointError, match="11 prompts one after another failed: HTTP 400"):
+        backend.generate(PROMPTS[:1] * 300, Sampling(), on_result=came.__setitem__)
+    assert len(came) == 4
+    assert kind.calls < 4 + 11 + 2
+
+
+def test_a_reply_without_text_is_asked_for_again_and_never_an_answer(refusing):
+    kind, model = refusing
+    kind.text = "null"
+    backend = generation.create("server", model=model, attempts=3, backoff=0.01)
+    with pytest.raises(RefusedError, match=r"number 1: the reply holds no answer.*after 3 attempts"):
+        backend.generate(PROMPTS[:1], Sampling())
+    assert kind.calls == 3
+
+
+def test_half_a_character_of_a_reply_can_be_written_down(refusing):
+    kind, model = refusing
+    kind.text = r'"a \ud83d, \ud83d\ude00 b"'
+    [[answer]] = generation.create("server", model=model).generate(PROMPTS[:1], Sampling())
+    assert answer.text == "a \ufffd, \U0001f600 b"
 
 
 def test_an_interrupt_starts_no_further_call(refusing):

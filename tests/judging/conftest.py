@@ -33,13 +33,15 @@ def good_reply(body: dict, *, model: str = "served-1", first: float | None = Non
 
 
 class FaultyServer:
-    """Answers well unless `plan(number of this try of this request, number of the call)` names a fault.
+    """Answers well unless `plan(number of this try of this request, number of the call)` names a fault, or
+    `faults_of` does for a request that holds a text.
 
     `tries` counts calls a request; `paid` counts good replies a request, as a bill would.
     """
 
     def __init__(self):
         self.plan = lambda attempt, call: "good"
+        self.faults_of: dict[str, str] = {}
         self.tries: Counter[str] = Counter()
         self.paid: Counter[str] = Counter()
         self.model, self.delay, self.at_once, self.most_at_once = "served-1", 0.0, 0, 0
@@ -84,7 +86,8 @@ class FaultyServer:
             self.most_at_once = max(self.most_at_once, self.at_once)
         try:
             self.closing.wait(self.delay)
-            fault = self.plan(attempt, call)
+            held = [fault for text, fault in self.faults_of.items() if text in json.dumps(body)]
+            fault = held[0] if held else self.plan(attempt, call)
             if fault in ("good", "no log-probs", "junk", "empty text"):
                 with self._guard:
                     self.paid[key] += 1
@@ -115,6 +118,9 @@ class FaultyServer:
 
     def _500(self, handler, body):
         self._send(handler, 500, "oops")
+
+    def _400(self, handler, body):
+        self._send(handler, 400, '{"error": "maximum context length exceeded; 9 tokens"}')
 
     def _401(self, handler, body):
         self._send(handler, 401, '{"error": "who are you"}')
@@ -161,7 +167,27 @@ class FaultyServer:
         self._send(handler, 200, json.dumps(reply))
 
     def _empty_text(self, handler, body):
-        self._send(handler, 200, json.dumps({"model": self.model, "choices": [{"message": None}]}))
+        choice = {"message": {"content": ""}, "logprobs": None, "finish_reason": "stop"}
+        self._send(handler, 200, json.dumps({"model": self.model, "choices": [choice]}))
+
+    def _no_content(self, handler, body):
+        choice = {"message": {"content": None}, "logprobs": None, "finish_reason": "error"}
+        self._send(handler, 200, json.dumps({"model": self.model, "choices": [choice]}))
+
+    def _odd(self, handler, body):
+        """A good reply in all that counts, with a count, a name and a log-prob that fit nowhere."""
+        reply = good_reply(body, model="served \ud83d", first=self.first)
+        reply["usage"] = {"prompt_tokens": 10**30, "completion_tokens": {"all": 1}}
+        reply["choices"][0]["logprobs"]["content"][0]["top_logprobs"].append(
+            {"token": "C", "logprob": -(10**400)}
+        )
+        self._send(handler, 200, json.dumps(reply))
+
+    def _bad_length(self, handler, body):
+        self._send(handler, 200, json.dumps(good_reply(body)), claim="abc")
+
+    def _deep(self, handler, body):
+        self._send(handler, 200, '{"choices": ' + "[" * 50_000 + "]" * 50_000 + "}")
 
 
 @pytest.fixture

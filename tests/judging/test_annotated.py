@@ -34,7 +34,7 @@ def test_what_is_not_there_is_counted(path):
         create(f"annotations:{path}").judge(comparisons)
 
 
-@pytest.mark.parametrize(("key", "value"), [("preference", 3), ("preference", "good")])
+@pytest.mark.parametrize(("key", "value"), [("preference", v) for v in (3, "good", True, False)])
 def test_bad_preferences_are_named(path, key, value):
     path.write_text(json.dumps([ROWS[0], {**ROWS[1], key: value}]))
     with pytest.raises(InputError, match=f"a.json:2: {key}: got {value!r}"):
@@ -44,6 +44,42 @@ def test_bad_preferences_are_named(path, key, value):
 def test_rows_without_text_are_refused(path):
     path.write_text(json.dumps([{**ROWS[0], "output_1": ["p"]}]))
     with pytest.raises(InputError, match="a.json:1: instruction, output_1 and output_2 are not all text"):
+        create(f"annotations:{path}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n".join(map(json.dumps, ROWS)),
+        "\n\n".join(map(json.dumps, ROWS)) + "\n",
+        json.dumps(ROWS, indent=2),
+        json.dumps({"annotations": ROWS}),
+        json.dumps({"annotations": ROWS}, indent=2),
+    ],
+    ids=["lines", "lines with gaps", "list", "object", "object over lines"],
+)
+def test_the_forms_of_a_file_that_winrate_reads(path, text):
+    path.write_text(text)
+    comparisons = [Comparison(instruction=i, output_1="p", output_2="q") for i in "abc"]
+    assert [one.preference for one in create(f"annotations:{path}").judge(comparisons)] == [1.25, None, 1.5]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (json.dumps(ROWS[0]) + "\n{cut", "a.json:2: not valid JSON"),
+        ("[1, 2", "a.json:1: not valid JSON"),
+        ("[]", "holds no rows"),
+        ('{"annotations": {}}', "holds no rows"),
+        (
+            json.dumps([{**ROWS[0], "annotator": "half \ud800"}]),
+            "a.json:1: annotator: holds half a character",
+        ),
+    ],
+)
+def test_files_that_hold_no_annotations(path, text, said):
+    path.write_text(text)
+    with pytest.raises(InputError, match=said):
         create(f"annotations:{path}")
 
 

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -10,8 +11,10 @@ import sys
 import time
 
 import pytest
+from typer.testing import CliRunner
 
 from gammapo import judging
+from gammapo.cli.app import app
 from gammapo.errors import InputError, RunError
 from gammapo.judging import Budget, Comparison
 from gammapo.judging.record import Record
@@ -20,7 +23,8 @@ COMPARISONS = [
     Comparison(instruction=f"Task {number}", output_1=f"reference {number}", output_2=f"model {number}")
     for number in range(12)
 ]
-TRANSIENT = ["429", "500", "html", "cut", "cut without length", "hang up", "no choices"]
+TRANSIENT = ["429", "500", "html", "cut", "cut without length", "hang up", "no choices", "no content"]
+TRANSIENT += ["bad length", "deep"]
 
 
 @pytest.fixture
@@ -119,6 +123,100 @@ def test_a_refusal_ends_it_at_once(faulty, record):
         judge(faulty, record, concurrency=1).judge(COMPARISONS)
     assert sum(faulty.tries.values()) == 4
     assert len(recorded(record)) == 3
+
+
+@pytest.mark.parametrize(("fault", "tries"), [("400", 1), ("no content", 3)])
+def test_what_the_server_refuses_is_left_unjudged_alone(faulty, record, fault, tries):
+    faulty.faults_of = {"Task 3": fault, "Task 7": fault}
+    judged = judge(faulty, record, attempts=3).judge(COMPARISONS)
+    assert [place for place, one in enumerate(judged) if one.preference is None] == [3, 7]
+    why = {
+        "400": "no reply: HTTP 400: .*maximum context",
+        "no content": "no reply: the reply holds no answer",
+    }
+    for place in (3, 7):
+        assert re.match(why[fault], judged[place].extra["note"])
+        assert ";" not in judged[place].extra["note"], "which parts notes"
+    assert sum(faulty.tries.values()) == 1 + 10 + 2 * tries
+    assert len(recorded(record)) == 1 + 10
+    before, faulty.faults_of = faulty.tries.copy(), {}
+    again = judge(faulty, record).judge(COMPARISONS)
+    assert all(one.preference is not None for one in again)
+    assert sum((faulty.tries - before).values()) == 2, "only what was refused is asked for"
+    assert set(faulty.paid.values()) == {1}
+
+
+def test_of_two_calls_one_refused_leaves_the_comparison_unjudged(faulty, record):
+    faulty.plan = lambda attempt, call: "400" if call == 3 else "good"
+    judged = judge(faulty, record, order="both", concurrency=1).judge(COMPARISONS[:2])
+    assert [one.preference is None for one in judged] == [True, False]
+    assert "preference_by_order" not in judged[0].extra
+
+
+def test_a_server_that_refuses_everything_is_left_early(faulty, record):
+    faulty.plan = lambda attempt, call: "400"
+    with pytest.raises(RunError, match="the first call failed: HTTP 400"):
+        judge(faulty, record).judge(COMPARISONS)
+    assert sum(faulty.tries.values()) == 1
+    faulty.plan = lambda attempt, call: "good" if call == 2 else "400"
+    with pytest.raises(RunError, match=r"12 of 12 calls .* HTTP 400: .*After more than 2 \(--max-failures\)"):
+        judge(faulty, record, max_failures=2, concurrency=1).judge(COMPARISONS)
+    assert sum(faulty.tries.values()) == 1 + 1 + 3
+
+
+def test_the_verb_says_what_was_refused_and_fails_where_all_was(faulty, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, field in (("model", "output_2"), ("reference", "output_1")):
+        rows = [{"instruction": one.instruction, "output": getattr(one, field)} for one in COMPARISONS[:4]]
+        (tmp_path / f"{name}.json").write_text(json.dumps(rows))
+    arguments = ["judge", "model.json", "--against", "reference.json", "--judge", f"openai:m@{faulty.url}"]
+    faulty.faults_of = {"Task": "400"}
+    failed = CliRunner().invoke(app, [*arguments, "-o", "none.json"])
+    assert isinstance(failed.exception, RunError)
+    assert "none of 4 comparisons was judged, so none.json is not written: no reply: HTTP 400" in str(
+        failed.exception
+    )
+    assert not (tmp_path / "none.json").exists()
+    faulty.faults_of = {"Task 2": "400"}
+    done = CliRunner().invoke(app, [*arguments, "-o", "some.json", "--format", "json"])
+    assert done.exit_code == 0, done.output
+    summary = json.loads(done.stdout)
+    assert (summary["comparisons"], summary["judged"], list(summary["notes"].values())) == (4, 3, [1])
+    assert "1 of 4: no reply: HTTP 400" in done.stderr
+    assert [row["preference"] is None for row in json.loads((tmp_path / "some.json").read_text())] == [
+        False,
+        False,
+        True,
+        False,
+    ]
+
+
+def test_a_refusal_beside_a_failure_does_not_hide_it(faulty, record):
+    faulty.faults_of = {"Task 3": "400", "Task 7": "500"}
+    with pytest.raises(RunError, match="2 of 12 calls stayed without a reply"):
+        judge(faulty, record, attempts=2).judge(COMPARISONS)
+    assert len(recorded(record)) == 1 + 10
+
+
+def test_a_reply_without_content_in_an_older_record_is_asked_for_again(faulty, record):
+    made = judge(faulty, record, order="fixed")
+    made.judge(COMPARISONS[:2])
+    with sqlite3.connect(record) as base:
+        empty = {"model": "served-1", "choices": [{"message": {"content": None}, "logprobs": None}]}
+        base.execute("UPDATE replies SET reply = ? WHERE request LIKE '%Task 1%'", [json.dumps(empty)])
+    before = faulty.tries.copy()
+    assert all(one.preference is not None for one in made.judge(COMPARISONS[:2]))
+    assert sum((faulty.tries - before).values()) == 1
+    assert made.estimate(COMPARISONS[:2]).calls == 0
+
+
+def test_counts_and_names_that_fit_nowhere_cost_no_reply(faulty, record):
+    faulty.plan = lambda attempt, call: "odd"
+    judged = judge(faulty, record).judge(COMPARISONS)
+    assert all(one.preference is not None for one in judged)
+    json.dumps([one.extra["server_model"] for one in judged], ensure_ascii=False).encode()
+    assert set(faulty.paid.values()) == set()
+    assert set(faulty.tries.values()) == {1}
 
 
 def test_many_failures_break_judging_off(faulty, record):

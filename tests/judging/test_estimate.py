@@ -26,3 +26,11 @@ def test_caps():
         Budget(max_cost=1.0)
     with pytest.raises(InputError, match="max_calls: got -1"):
         Budget(max_calls=-1)
+
+
+@pytest.mark.parametrize("name", ["price_in", "price_out", "max_cost"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), -0.5])
+def test_prices_and_caps_are_numbers(name, value):
+    """No comparison with NaN holds, so that as a cap it would let everything pass."""
+    with pytest.raises(InputError, match=f"{name}: got .*finite"):
+        Budget(**{"price_in": 1.0, "price_out": 1.0, "max_cost": 1.0, name: value})

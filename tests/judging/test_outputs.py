@@ -47,6 +47,13 @@ def test_repeated_instructions_are_matched_one_by_one(tmp_path):
         ("abcd", {"messages": {1: ["hi"]}}, "m.json:2: messages: is no message list"),
         ("abcd", {"output": {2: None}}, "m.json:3: output: is missing or no text"),
         ("abcd", {"output": {1: "cut \ud83d"}}, "m.json:2: output: holds half a character"),
+        ("abcd", {"generator": {2: "m\ud800"}}, "m.json:3: generator: holds half a character"),
+        ("abcd", {"dataset": {3: "\udfff"}}, "m.json:4: dataset: holds half a character"),
+        (
+            "abcd",
+            {"messages": {0: [{"role": "user", "content": "\ud800"}]}},
+            "m.json:1: messages: holds half a character",
+        ),
     ],
 )
 def test_files_that_do_not_belong_together_are_refused(tmp_path, reference, instructions, changes, said):

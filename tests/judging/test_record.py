@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from gammapo.errors import InputError
+from gammapo.errors import InputError, RunError
 from gammapo.judging.record import Record
 
 ASK = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 1}
@@ -80,6 +80,73 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
     assert path.read_text().startswith("this is no")
     with sqlite3.connect(tmp_path / "ok.sqlite"):
         Record(tmp_path / "ok.sqlite").close()
+
+
+@pytest.fixture
+def full(tmp_path):
+    path = tmp_path / "r.sqlite"
+    with Record(path) as record:
+        for number in range(20):
+            record.commit({**ASK, "seed": number}, reply(text="x" * 3000))
+    return path
+
+
+def spoil(path, share):
+    """Write over the pages behind the first, about as many as `share` says."""
+    with path.open("r+b") as file:
+        size = file.seek(0, 2)
+        file.seek(4096)
+        file.write(b"\xa5" * int((size - 4096) * share))
+
+
+@pytest.mark.parametrize("share", [0.2, 1.0])
+def test_a_damaged_file_is_named_before_anything_is_paid_for(full, share):
+    spoil(full, share)
+    with pytest.raises(InputError, match=r"r.sqlite: is no record of replies that can be read .*--record"):
+        Record(full)
+    with pytest.raises(InputError, match="can be read"):  # and the lock is free again
+        Record(full)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda record: record.find({**ASK, "seed": 7}),
+        lambda record: record.commit(ASK, reply()),
+        lambda record: record.note_fault("oh"),
+        lambda record: record.count(),
+        lambda record: record.characters_per_token(),
+    ],
+    ids=["find", "commit", "note_fault", "count", "characters_per_token"],
+)
+def test_damage_that_comes_while_judging_is_named(full, use):
+    with Record(full) as record:
+        record._base.execute("PRAGMA cache_size = 0")
+        spoil(full, 1.0)
+        with pytest.raises(
+            InputError, match=r"r.sqlite: is no record of replies that can be read .*--record"
+        ):
+            use(record)
+
+
+@pytest.mark.parametrize("text", ["{cut", "", b"\xff\xfe", None, "[" * 5000])
+def test_a_reply_that_cannot_be_read_back_is_damage(full, text):
+    with sqlite3.connect(full) as base:
+        base.execute("CREATE TABLE copy AS SELECT * FROM replies")
+        base.execute("DROP TABLE replies")
+        base.execute("ALTER TABLE copy RENAME TO replies")  # without the constraints
+        base.execute("UPDATE replies SET reply = ?", [text])
+    base.close()
+    with Record(full) as record, pytest.raises(InputError, match="a reply in it is not JSON"):
+        record.find({**ASK, "seed": 7})
+
+
+def test_a_full_disk_is_a_failed_run_and_no_damage(full):
+    with Record(full) as record:
+        pages = record._base.execute("PRAGMA page_count").fetchone()[0]
+        record._base.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(RunError, match=r"r.sqlite: .* cannot be used: .*full"):
+            record.commit(ASK, reply(text="x" * 30_000))
 
 
 def test_the_database_of_another_program_is_left_alone(tmp_path):

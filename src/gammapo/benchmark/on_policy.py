@@ -14,11 +14,12 @@ from typing import Any
 
 from gammapo import data, files
 from gammapo.benchmark.samples import Answer, Sampled, SampleFile
-from gammapo.errors import InputError
-from gammapo.generation import Backend, Sampling
+from gammapo.errors import InputError, RunError
+from gammapo.generation import Backend, RefusedError, Sampling
+from gammapo.generation.identity import settings, written
 from gammapo.judging import Scorer
 from gammapo.judging.scorers import checked_scores
-from gammapo.types import Message, PreferencePair
+from gammapo.types import Generation, Message, PreferencePair
 
 PROMPTS_AT_ONCE = 32
 DROPS = {
@@ -59,42 +60,49 @@ def sample_pairs(
         scorer_name: recorded with the scores; other scores in the side file are refused.
         min_gap: a best score at most this far above the worst is a tie.
         rescore: score stored samples again, with this scorer, and replace the pairs in `out` that were made
-            of them. The samples are kept, so that model and sampling must be those that drew them.
+            of them. The samples are kept, so that model and sampling must be those that drew them; where more
+            are to be drawn, also the backend, its settings and the time at which the model was written.
         overwrite: replace `out`, and without `rescore` drop a side file made by another model or sampling.
         progress: called with (prompts done, prompts).
 
     Raises:
         InputError: `out` exists; the side file belongs to another run; n below 2; unusable scores.
+        RunError: the backend failed, or refused some prompts after it had answered all others. What came is
+            kept in the side file.
     """
     out = Path(out)
     if sampling.n < 2:
         raise InputError(f"got {sampling.n}", field="samples_per_prompt", expected="at least 2")
     check_output(out, rescore=rescore, overwrite=overwrite)
     run = {"model": backend.name, "scorer": scorer_name, **asdict(sampling)}
+    distinct = list(dict.fromkeys(tuple(prompt) for prompt in prompts))
+    run |= _drawn_by(samples_path(out), run, backend, rescored=distinct if rescore else None)
     if rescore:
         _refuse_other_samples(samples_path(out), run)
     store = SampleFile(samples_path(out), run, rescore=rescore, overwrite=overwrite)
-    distinct = list(dict.fromkeys(tuple(prompt) for prompt in prompts))
     known = store.read()
     done = sum(prompt in known for prompt in distinct)
     missing = [prompt for prompt in distinct if prompt not in known]
+    refused: dict[int, Exception] = {}  # by place among the missing
     for start in range(0, len(missing), PROMPTS_AT_ONCE):
         batch = missing[start : start + PROMPTS_AT_ONCE]
-        drawn = [
-            Sampled(
-                prompt=prompt,
-                answers=tuple(
-                    Answer(text=one.text, finish_reason=one.finish_reason, tokens=len(one.token_ids))
-                    for one in answers
-                ),
-            )
-            for prompt, answers in zip(batch, backend.generate(batch, sampling), strict=True)
-        ]
+        drawn, failure = _draw(batch, backend, sampling)
         drawn = score(drawn, scorer, scorer_name)
         store.append(drawn)
         known |= {one.prompt: one for one in drawn}
+        if isinstance(failure, RefusedError):
+            refused |= {start + place: why for place, why in failure.refused.items()}
+        elif failure is not None:
+            raise failure
         if progress:
             progress(done + start + len(batch), len(distinct))
+    if refused:
+        first = min(refused)
+        raise RunError(
+            f"{len(refused)} of {len(distinct)} prompts were refused, the first is "
+            f"{missing[first][-1].content[:60]!r}, because: {refused[first]}. All other samples are kept in "
+            f"{samples_path(out)}; shorten or drop those prompts, and the same command makes the pairs"
+        )
     sampled = [known[prompt] for prompt in distinct]
     rescored = score(sampled, scorer, scorer_name)
     if rescored != sampled:
@@ -104,6 +112,49 @@ def sample_pairs(
     if chosen.pairs:
         data.write_pairs(out, chosen.pairs, overwrite=overwrite or rescore)
     return chosen, sampled
+
+
+def _draw(
+    prompts: Sequence[tuple[Message, ...]], backend: Backend, sampling: Sampling
+) -> tuple[list[Sampled], RunError | None]:
+    """The prompts that were answered, in their order, with their answers; and what the others failed by."""
+    came: dict[int, list[Generation]] = {}
+    failure = None
+    try:
+        backend.generate(prompts, sampling, on_result=came.__setitem__)
+    except RunError as error:
+        failure = error
+    drawn = [
+        Sampled(
+            prompt=prompts[place],
+            answers=tuple(
+                Answer(text=one.text, finish_reason=one.finish_reason, tokens=len(one.token_ids))
+                for one in came[place]
+            ),
+        )
+        for place in sorted(came)
+    ]
+    return drawn, failure
+
+
+def _drawn_by(
+    side: Path, run: Mapping[str, Any], backend: Backend, *, rescored: Sequence[tuple[Message, ...]] | None
+) -> dict[str, Any]:
+    """What the header of the side file has to say beside `run`: backend, its settings, the model's time.
+
+    It is what the header says already, and so no difference, where
+    - an older gammapo wrote it, which noted nothing of this: its samples stay usable;
+    - `rescored`, the prompts whose samples are scored anew, all have theirs: then nothing is drawn, and it
+      does not matter that the model was copied or trained on since.
+    """
+    now = {**settings(backend), "model_written": written(backend.name)}
+    if not side.is_file():
+        return now
+    stored = SampleFile(side, {}).read()  # which refuses what is no file of samples
+    header = json.loads(side.read_bytes().partition(b"\n")[0])
+    if "backend" in header and not (rescored is not None and all(prompt in stored for prompt in rescored)):
+        return now
+    return {key: value for key, value in header.items() if key not in run}
 
 
 def check_output(out: str | Path, *, rescore: bool = False, overwrite: bool = False) -> None:
@@ -148,7 +199,6 @@ def _refuse_other_samples(side: Path, run: Mapping[str, Any]) -> None:
     """Raise InputError if stored samples were drawn in another way than `run` says, whoever scored them."""
     if not side.is_file():
         return
-    SampleFile(side, {})  # which refuses what is no file of samples
     drawn = json.loads(side.read_bytes().partition(b"\n")[0])
     other = [key for key in run if key != "scorer" and drawn.get(key) != run[key]]
     if other:

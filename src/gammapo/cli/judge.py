@@ -36,13 +36,16 @@ def command(
     concurrency: int = typer.Option(None, min=1, help="openai: calls in flight at once (8)."),
     deadline: float = typer.Option(None, min=0.1, help="openai: seconds an attempt may take (120)."),
     attempts: int = typer.Option(None, min=1, help="openai: tries a call (6)."),
+    max_failures: int = typer.Option(
+        None, min=0, help="openai: calls that may stay without a reply before judging is broken off (10)."
+    ),
     overwrite: bool = typer.Option(False, help="Replace the annotations file if it exists."),
     format: Format = typer.Option(Format.table, help="How to print the summary."),
 ) -> None:
     """Judge a model's answers against a reference's. A run that was cut pays only for what is missing."""
     from gammapo import files, judging
     from gammapo.cli.console import print_json, print_table, stderr
-    from gammapo.errors import InputError
+    from gammapo.errors import InputError, RunError
 
     if output is None and not dry_run:
         raise InputError("is missing", field="-o", fix="give -o FILE, or --dry-run")
@@ -55,6 +58,7 @@ def command(
         "concurrency": concurrency,
         "deadline": deadline,
         "attempts": attempts,
+        "max_failures": max_failures,
         "order": "both" if both_orders else None,
         "hard_labels": hard_labels or None,
         "record": record,
@@ -65,8 +69,14 @@ def command(
         _dry_run(made, comparisons, format)
         return
     judgements = made.judge(comparisons, progress=_progress())
-    files.write_json(output, judging.annotation_rows(judgements))
     summary = _summary(judgements, output)
+    if not summary["judged"]:
+        why = "; ".join(f"{note} ({count} times)" for note, count in summary["notes"].items())
+        raise RunError(
+            f"none of {len(judgements)} comparisons was judged, so {output} is not written"
+            + (f": {why}" if why else "")
+        )
+    files.write_json(output, judging.annotation_rows(judgements))
     if format is Format.json:
         print_json(summary)
     else:

@@ -3,13 +3,14 @@
 from gammapo.generation.check import OutputsReport, check_outputs
 from gammapo.generation.outputs import write_outputs
 from gammapo.generation.prompts import PromptItem, PromptSet, load_prompts
-from gammapo.generation.spec import Backend, Sampling, create, names
+from gammapo.generation.spec import Backend, RefusedError, Sampling, create, names
 
 __all__ = [
     "Backend",
     "OutputsReport",
     "PromptItem",
     "PromptSet",
+    "RefusedError",
     "Sampling",
     "check_outputs",
     "create",

@@ -94,7 +94,7 @@ def _instruction_rows(path: Path) -> list[Any] | None:
         _, first = next(lines, (1, ""))
         try:
             row = json.loads(first)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             row = None
         if isinstance(row, dict):
             rows = [row, *(_json_line(line, path, number) for number, line in lines)]
@@ -110,9 +110,10 @@ def _instruction_rows(path: Path) -> list[Any] | None:
 def _json_line(line: str, path: Path, number: int) -> Any:
     try:
         return json.loads(line)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
+        problem = getattr(error, "msg", error)
         raise InputError(
-            f"not valid JSON: {error.msg}", file=path, line=number, fix="mend or remove the line"
+            f"not valid JSON: {problem}", file=path, line=number, fix="mend or remove the line"
         ) from error
 
 
@@ -143,13 +144,14 @@ def _from_row(row: Any, path: Path, number: int) -> PromptItem:
         item = _single(instruction, dataset)
     else:
         item = PromptItem(instruction=instruction, messages=_turns(messages, path, number), dataset=dataset)
-    for text in (instruction, *(message.content for message in item.messages)):
+    turns = "".join(message.role + message.content for message in item.messages)
+    for field, text in (("instruction", instruction), ("messages", turns), ("dataset", dataset)):
         if HALF.search(text):
             raise InputError(
-                "holds half a character (a lone surrogate), which no model can read",
+                "holds half a character (a lone surrogate), which neither a model nor a file can be given",
                 file=path,
                 line=number,
-                field="instruction" if text == instruction else "messages",
+                field=field,
                 expected="whole characters",
                 fix="remove it: the text was cut in the middle of a character",
             )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gammapo import registry
-from gammapo.errors import InputError, nearest
+from gammapo.errors import InputError, RunError, nearest
 from gammapo.types import Generation, Message
 
 Prompt = Sequence[Message]
@@ -49,8 +49,27 @@ class Sampling:
                 )
 
 
+class RefusedError(RunError):
+    """Some prompts cannot be answered. All others were, and their answers handed to `on_result`.
+
+    Attributes:
+        refused: the error of each such prompt, by its index among the prompts asked.
+    """
+
+    def __init__(self, refused: Mapping[int, Exception]):
+        first = min(refused)
+        super().__init__(
+            f"{len(refused)} prompts cannot be answered, the first is number {first + 1}: {refused[first]}"
+        )
+        self.refused = dict(refused)
+
+
 class Backend(Protocol):
-    """A way to sample answers. Built by `create`."""
+    """A way to sample answers. Built by `create`.
+
+    It may also have an attribute `settings`, a dict of plain values: what else answers depend on, beside the
+    model's name, the prompt and the sampling. A run that was cut goes on only with the same.
+    """
 
     @property
     def name(self) -> str:
@@ -71,6 +90,7 @@ class Backend(Protocol):
 
         Raises:
             InputError: a prompt that cannot be used.
+            RefusedError: prompts that were found unusable only while the others were answered.
             RunError: the backend failed.
         """
         ...

@@ -64,6 +64,7 @@ class TransformersBackend:
                 fix="pass tokenizer= beside model=, or the folder of both as model=",
             )
         self.model, self.tokenizer, self.batch_size = model, tokenizer, batch_size
+        self.settings = {"backend": "transformers", "dtype": str(model.dtype).removeprefix("torch.")}
         self.stops = stop_ids(tokenizer, model)
 
     def generate(

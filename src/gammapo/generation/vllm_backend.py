@@ -41,6 +41,7 @@ class VllmBackend:
         from gammapo import models
 
         self.name = str(model)
+        self.settings = {"backend": "vllm", "dtype": dtype}
         self.chunk = max(1, chunk)
         path = models.resolve(model)
         if (Path(path) / "adapter_config.json").is_file():

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from gammapo import files
 from gammapo.errors import InputError
+from gammapo.judging.outputs import HALF
 from gammapo.judging.spec import Comparison, Progress
 from gammapo.types import Judgement
 
@@ -20,11 +23,8 @@ class AnnotatedJudge:
 
     def __init__(self, path: str):
         self.path, self.name = Path(path), f"annotations:{Path(path).name}"
-        rows = files.read_json(path)
-        if not isinstance(rows, list) or not rows:
-            raise InputError("holds no rows", file=path, expected="a JSON list of annotations")
         self._known: dict[tuple[str, str, str], tuple[float | None, str]] = {}
-        for number, row in enumerate(rows, 1):
+        for number, row in enumerate(_rows(self.path), 1):
             self._add(row, number)
 
     def _add(self, row: object, number: int) -> None:
@@ -43,19 +43,27 @@ class AnnotatedJudge:
                 expected="three strings",
             )
         preference = row["preference"]
+        if not _is_preference(preference):
+            raise InputError(
+                f"got {preference!r}",
+                file=self.path,
+                line=number,
+                field="preference",
+                expected="a number in [1, 2], 0 for a draw, or null",
+            )
         if preference != preference:  # NaN, pandas' spelling of null
             preference = None
-        if preference is not None and not (isinstance(preference, int | float) and 1 <= preference <= 2):
-            if preference != 0:
-                raise InputError(
-                    f"got {preference!r}",
-                    file=self.path,
-                    line=number,
-                    field="preference",
-                    expected="a number in [1, 2], 0 for a draw, or null",
-                )
+        elif preference == 0:
             preference = 1.5
         annotator = str(row.get("annotator") or self.name)
+        if HALF.search(annotator):  # it is written with every judgement, and no file could hold it
+            raise InputError(
+                "holds half a character (a lone surrogate)",
+                file=self.path,
+                line=number,
+                field="annotator",
+                expected="whole characters",
+            )
         known, _ = self._known.setdefault(texts, (preference, annotator))
         if known != preference:
             raise InputError(
@@ -92,3 +100,43 @@ class AnnotatedJudge:
         if progress:
             progress(len(comparisons), len(comparisons))
         return found
+
+
+def _is_preference(value: Any) -> bool:
+    """A truth value is none: true would mean that the reference won, false a draw."""
+    if value is None:
+        return True
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return value != value or value == 0 or 1 <= value <= 2
+
+
+def _rows(path: Path) -> list[Any]:
+    """The rows of a JSON list, of JSON lines, or in an object's `annotations`, as `winrate` takes them."""
+    rows = _json_lines(path)
+    if rows is None:
+        rows = files.read_json(path)
+    if isinstance(rows, dict) and "annotations" in rows:
+        rows = rows["annotations"]
+    if not isinstance(rows, list) or not rows:
+        raise InputError("holds no rows", file=path, expected="a JSON list of annotations, or JSON lines")
+    return rows
+
+
+def _json_lines(path: Path) -> list[Any] | None:
+    """One value a line, if the first line is a whole annotation; else None."""
+    with files.open_text(path) as source:
+        lines = [(number, line) for number, line in enumerate(source, 1) if line.strip()]
+    rows = []
+    for number, line in lines:
+        try:
+            rows.append(json.loads(line))
+        except (ValueError, RecursionError) as error:
+            if not rows:
+                return None
+            raise InputError(
+                f"not valid JSON: {error}", file=path, line=number, fix="repair or recreate the file"
+            ) from error
+        if not isinstance(rows[0], dict) or "annotations" in rows[0]:
+            return None
+    return rows

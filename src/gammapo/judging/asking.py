@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gammapo.endpoint import Endpoint, EndpointError
-from gammapo.judging.record import Record, server_model
+from gammapo.judging.record import Record, request_key, server_model
 from gammapo.judging.spec import Progress
 
 
@@ -17,9 +17,9 @@ from gammapo.judging.spec import Progress
 class Asking:
     """One round of calls, and what came of it.
 
-    No further call starts once a call was refused for good, once more than `max_failures` have failed, or
-    once the server answered as another model than `model`. Calls in flight are always let finish, and
-    recorded.
+    No further call starts once one failed in a way that all others would, once more than `max_failures`
+    have failed, or once the server answered as another model than `model`. Calls in flight are always let
+    finish, and recorded.
     """
 
     endpoint: Endpoint
@@ -27,6 +27,7 @@ class Asking:
     model: str  # the server's own name for its model
     max_failures: int
     failures: list[EndpointError] = field(default_factory=list)
+    alone: dict[str, EndpointError] = field(default_factory=dict)  # those of one request only, by its key
     strangers: set[str] = field(default_factory=set)  # other models that answered
     replies: int = 0
 
@@ -54,10 +55,12 @@ class Asking:
         except EndpointError as error:
             with self._guard:
                 self.failures.append(error)
+                if error.alone:
+                    self.alone[request_key(request)] = error
                 if error.fatal or len(self.failures) > self.max_failures:
                     self._stop.set()
             return
-        self.record.commit(request, reply)
+        self.record.commit(request, reply, replace=True)  # what is there, if anything, holds no answer
         answered = server_model(reply, request)
         with self._guard:
             self.replies += 1

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gammapo.endpoint import Endpoint, EndpointError, split_model_at_url
+from gammapo.endpoint import Endpoint, EndpointError, has_answer, split_model_at_url
 from gammapo.errors import InputError, RunError
 from gammapo.judging import wording
 from gammapo.judging.asking import Asking
@@ -43,7 +43,8 @@ class ChatJudge:
         top_logprobs: likeliest tokens asked for; most servers allow 5 to 20.
         concurrency: calls in flight at once.
         deadline, attempts, backoff: see `Endpoint`.
-        max_failures: calls that may fail for good before judging is broken off.
+        max_failures: calls that may fail for good before judging is broken off, those included that leave
+            only their own comparison unjudged.
         budget: prices and caps, checked before the first call.
         on_estimate: told the estimate before the first call.
     """
@@ -82,7 +83,7 @@ class ChatJudge:
     def judge(
         self, comparisons: Sequence[Comparison], *, progress: Progress | None = None
     ) -> list[Judgement]:
-        """See `Judge.judge`.
+        """See `Judge.judge`. A request that the server refuses leaves its comparison unjudged, with a note.
 
         Raises:
             InputError: the estimate is over a cap, or the server lacks what weighting needs.
@@ -91,6 +92,7 @@ class ChatJudge:
         with Record(self.record_path) as record:
             asked = self._requests(record, comparisons)
             missing = self._missing(record, asked)
+            refused: Mapping[str, EndpointError] = {}
             if missing:
                 expected = self._estimate(record, missing)
                 if self.on_estimate:
@@ -103,9 +105,9 @@ class ChatJudge:
                         "another model's; judgements of two models are not mixed. Judge again with a new "
                         "--record"
                     )
-                self._ask_all(record, missing, model, progress)
+                refused = self._ask_all(record, missing, model, progress)
             return [
-                self._judgement(record, comparison, requests)
+                self._judgement(record, comparison, requests, refused)
                 for comparison, requests in zip(comparisons, asked, strict=True)
             ]
 
@@ -140,13 +142,13 @@ class ChatJudge:
         return (digest[0] % 2 == 1,)
 
     def _missing(self, record: Record, asked: Sequence[Sequence[Asked]]) -> list[Request]:
-        """The distinct requests without a recorded reply of the server's model."""
+        """The distinct requests without a recorded answer of the server's model."""
         known = self._known_model(record)
         distinct = {request_key(one.request): one.request for requests in asked for one in requests}
-        return [request for request in distinct.values() if record.find(request, known) is None]
+        return [request for request in distinct.values() if _found(record, request, known) is None]
 
     def _known_model(self, record: Record) -> str | None:
-        reply = record.find(self._probe_request(record))
+        reply = _found(record, self._probe_request(record))
         return None if reply is None else server_model(reply, {"model": self.model})
 
     def _probe_request(self, record: Record) -> Request:
@@ -161,7 +163,7 @@ class ChatJudge:
     def _probe(self, record: Record) -> str:
         """The server's name for its model, after one recorded call that shows that weighting works."""
         request = self._probe_request(record)
-        reply = record.find(request)
+        reply = _found(record, request)
         if reply is None or not self._suffices(wording.read(reply)):  # it may have been mended since
             try:
                 reply = self._endpoint(record).chat(request)
@@ -194,8 +196,12 @@ class ChatJudge:
 
     def _ask_all(
         self, record: Record, missing: Sequence[Request], expected: str, progress: Progress | None
-    ) -> None:
-        """Record a reply to every request, or say how many are still without one."""
+    ) -> Mapping[str, EndpointError]:
+        """Record a reply to every request that the server answers; say why not to the others, by their key.
+
+        Raises:
+            RunError: a call failed for another reason than its request, or too many failed.
+        """
         asking = Asking(
             endpoint=self._endpoint(record), record=record, model=expected, max_failures=self.max_failures
         )
@@ -206,22 +212,33 @@ class ChatJudge:
                 f"{', '.join(sorted(asking.strangers))}; judgements of two models are not mixed. "
                 "Judge again with a new --record"
             )
-        if asking.failures:
+        too_many = len(asking.failures) > self.max_failures
+        if too_many or len(asking.failures) > len(asking.alone):
             left = len(missing) - asking.replies
+            limit = f"After more than {self.max_failures} (--max-failures) judging is broken off. "
             raise RunError(
-                f"{self.name}: {left} of {len(missing)} calls stayed without a reply, "
-                f"the first because: {asking.failures[0]}. All other replies are recorded; the same command "
-                "asks only for the rest"
+                f"{self.name}: {left} of {len(missing)} calls stayed without a reply, the first because: "
+                f"{asking.failures[0]}. {limit if too_many else ''}All other replies are recorded; the same "
+                "command asks only for the rest"
             )
+        return asking.alone
 
-    def _judgement(self, record: Record, comparison: Comparison, asked: Sequence[Asked]) -> Judgement:
+    def _judgement(
+        self,
+        record: Record,
+        comparison: Comparison,
+        asked: Sequence[Asked],
+        refused: Mapping[str, EndpointError],
+    ) -> Judgement:
         if not asked:
             return comparison.judged(1.5, self.name, note=EQUAL)
         known = self._known_model(record)
         wins, notes = [], set()
         for one in asked:
-            reply = record.find(one.request, known)
-            assert reply is not None
+            reply = _found(record, one.request, known)
+            if reply is None:
+                notes.add(_unanswered(refused[request_key(one.request)]))
+                continue
             reading = wording.read(reply)
             notes |= {reading.note} - {""}
             if reading.first is not None:
@@ -234,3 +251,14 @@ class ChatJudge:
             extra["note"] = "; ".join(sorted(notes))
         preference = 1 + sum(wins) / len(wins) if whole else None
         return comparison.judged(preference, self.name, **extra)
+
+
+def _found(record: Record, request: Request, server_model: str | None = None) -> dict[str, Any] | None:
+    """The recorded reply, unless it holds no answer, as some older records' replies do."""
+    reply = record.find(request, server_model)
+    return reply if has_answer(reply) else None
+
+
+def _unanswered(error: EndpointError) -> str:
+    """The note of a comparison without a reply; notes are joined by semicolons, so it has none."""
+    return f"no reply: {error}".replace(";", ",")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,8 +39,9 @@ class Budget:
     def __post_init__(self):
         for name in ("price_in", "price_out", "max_calls", "max_cost"):
             value = getattr(self, name)
-            if value is not None and value < 0:
-                raise InputError(f"got {value}", field=name, expected="0 or above")
+            # NaN is neither above nor below anything, and would switch a cap off
+            if value is not None and not (math.isfinite(value) and value >= 0):
+                raise InputError(f"got {value}", field=name, expected="a finite number, 0 or above")
         if self.max_cost is not None and self.price_in is None:
             raise InputError(
                 "a cap on the cost needs prices", field="max_cost", fix="give --price-in and --price-out"

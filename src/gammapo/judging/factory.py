@@ -49,7 +49,7 @@ def kinds() -> list[str]:
 
 def _make(spec: str, options: dict[str, Any]) -> Scorer | Judge:
     kind, colon, rest = spec.partition(":")
-    if not colon or not rest:
+    if not (kind and colon and rest):
         forms = "rules:FILE, reward:PATH, openai:MODEL@URL, annotations:FILE or module:attribute"
         raise InputError(f"got {spec!r}", field="judge", expected=forms)
     if kind not in kinds():

@@ -94,15 +94,6 @@ def read_outputs(path: str | Path) -> list[dict[str, Any]]:
                     if annotation
                     else "complete the row, or generate the outputs again",
                 )
-            if HALF.search(row[key]):  # neither a model nor a file could be given it
-                raise InputError(
-                    "holds half a character (a lone surrogate)",
-                    file=path,
-                    line=number,
-                    field=key,
-                    expected="whole characters",
-                    fix="remove it: the text was cut in the middle of a character",
-                )
         if not _is_conversation(row.get("messages") or []):
             raise InputError(
                 "is no message list",
@@ -111,6 +102,7 @@ def read_outputs(path: str | Path) -> list[dict[str, Any]]:
                 field="messages",
                 expected='objects {"role": …, "content": …} with text in both',
             )
+        _refuse_half_characters(row, path, number)
     names = Counter(str(row.get("generator")) for row in rows)
     if len(names) > 1:
         held = ", ".join(f"{name} ({count})" for name, count in names.most_common(4))
@@ -118,6 +110,23 @@ def read_outputs(path: str | Path) -> list[dict[str, Any]]:
             f"mixes {len(names)} generators: {held}", file=path, field="generator", expected="one a file"
         )
     return rows
+
+
+def _refuse_half_characters(row: dict[str, Any], path: str | Path, number: int) -> None:
+    """Raise InputError for a text that neither a model nor a file could be given."""
+    texts = {key: str(row.get(key)) for key in ("instruction", "output", "generator", "dataset")}
+    turns = row.get("messages") or []
+    texts["messages"] = "".join(turn["role"] + turn["content"] for turn in turns)
+    for key, text in texts.items():
+        if HALF.search(text):
+            raise InputError(
+                "holds half a character (a lone surrogate)",
+                file=path,
+                line=number,
+                field=key,
+                expected="whole characters",
+                fix="remove it: the text was cut in the middle of a character",
+            )
 
 
 def _is_conversation(value: Any) -> bool:

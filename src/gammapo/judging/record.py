@@ -8,7 +8,8 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,8 @@ class Record:
         path: the file, made if absent; None keeps the record in memory only.
 
     Raises:
-        InputError: the file is no record, or another process is using it.
+        InputError: the file is no record or a damaged one, or another process is using it. Damage that shows
+            only later is told in the same way by whatever meets it.
     """
 
     def __init__(self, path: str | Path | None):
@@ -50,17 +52,20 @@ class Record:
         self._lock = None if self.path is None else FileLock(Path(f"{self.path}.lock"), _busy(self.path))
         try:
             self._base = sqlite3.connect(self.path or ":memory:", check_same_thread=False)
+            self._base.text_factory = lambda text: text.decode("utf-8", errors="replace")  # `find` tells
             tables = {name for (name,) in self._base.execute("SELECT name FROM sqlite_master")}
             if tables and "replies" not in tables:
                 raise sqlite3.DatabaseError("it is the database of another program")
+            if tables:  # better known now than after paying for replies
+                (found,) = self._base.execute("PRAGMA quick_check(1)").fetchone()
+                if found != "ok":
+                    raise sqlite3.DatabaseError(" ".join(found.split()))
             self._base.execute("PRAGMA synchronous = FULL")  # a commit is on the disk when it returns
             self._base.executescript(SCHEMA)
             self.secret = self._secret()
         except sqlite3.DatabaseError as error:
             self.close()
-            raise InputError(
-                f"is no record of replies ({error})", file=self.path, fix="name another file with --record"
-            ) from error
+            raise _unusable(self.path, error) from error
 
     def __enter__(self) -> Record:
         return self
@@ -80,9 +85,12 @@ class Record:
         values = [request_key(request)]
         if server_model is not None:
             query, values = query + " AND server_model = ?", [*values, server_model]
-        with self._guard:
-            row = self._base.execute(query + " ORDER BY received DESC LIMIT 1", values).fetchone()
-        return None if row is None else json.loads(row[0])
+        with self._using() as base:
+            row = base.execute(query + " ORDER BY received DESC LIMIT 1", values).fetchone()
+            try:
+                return None if row is None else json.loads(row[0])
+            except (ValueError, TypeError, RecursionError) as error:
+                raise sqlite3.DatabaseError("a reply in it is not JSON") from error
 
     def commit(self, request: Mapping[str, Any], reply: Mapping[str, Any], *, replace: bool = False) -> None:
         """Write a reply down; once this returns, it survives a crash. The first stays unless `replace`."""
@@ -95,38 +103,71 @@ class Record:
             _canonical(request),
             model,
             json.dumps(reply),
-            usage.get("prompt_tokens"),
-            usage.get("completion_tokens"),
+            _tokens(usage.get("prompt_tokens")),
+            _tokens(usage.get("completion_tokens")),
             time.time(),
         )
         verb = "REPLACE" if replace else "IGNORE"
-        try:
-            with self._guard, self._base:
-                self._base.execute(f"INSERT OR {verb} INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
-        except sqlite3.Error as error:
-            raise RunError(f"{self.path}: a reply cannot be recorded: {error}") from error
+        with self._using() as base:
+            base.execute(f"INSERT OR {verb} INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
 
     def note_fault(self, problem: str) -> None:
         """Keep an attempt that failed, in words."""
-        with self._guard, self._base:
-            self._base.execute("INSERT INTO faults VALUES (?, ?)", (problem, time.time()))
+        with self._using() as base:
+            base.execute("INSERT INTO faults VALUES (?, ?)", (problem, time.time()))
 
     def count(self) -> int:
         """Replies held."""
-        with self._guard:
-            return self._base.execute("SELECT COUNT(*) FROM replies").fetchone()[0]
+        with self._using() as base:
+            return base.execute("SELECT COUNT(*) FROM replies").fetchone()[0]
 
     def characters_per_token(self) -> float | None:
         """Mean over the recorded requests whose tokens the server counted; None where there are none."""
         query = "SELECT SUM(LENGTH(request)), SUM(prompt_tokens) FROM replies WHERE prompt_tokens > 0"
-        with self._guard:
-            characters, tokens = self._base.execute(query).fetchone()
+        with self._using() as base:
+            characters, tokens = base.execute(query).fetchone()
         return characters / tokens if tokens else None
+
+    @contextmanager
+    def _using(self) -> Iterator[sqlite3.Connection]:
+        """The base, for one thread at a time; what was changed is committed at the end.
+
+        Raises:
+            InputError: the file is damaged.
+            RunError: the disk is full, or fails.
+        """
+        with self._guard:
+            try:
+                with self._base:
+                    yield self._base
+            except sqlite3.OperationalError as error:
+                raise RunError(f"{self.path}: the record of replies cannot be used: {error}") from error
+            except sqlite3.Error as error:
+                raise _unusable(self.path, error) from error
 
     def _secret(self) -> bytes:
         with self._guard, self._base:
             self._base.execute("INSERT OR IGNORE INTO meta VALUES ('secret', ?)", (secrets.token_bytes(32),))
-            return self._base.execute("SELECT value FROM meta WHERE name = 'secret'").fetchone()[0]
+            found = self._base.execute("SELECT value FROM meta WHERE name = 'secret'").fetchone()
+        if found is None or not isinstance(found[0], bytes):
+            raise sqlite3.DatabaseError("it has lost its secret")
+        return found[0]
+
+
+def _unusable(path: Path | None, error: sqlite3.Error) -> InputError:
+    return InputError(
+        f"is no record of replies that can be read ({error})",
+        file=path,
+        expected="the SQLite file that judging wrote",
+        fix="put back a copy of it, or name another file with --record, for which all replies are asked anew",
+    )
+
+
+def _tokens(count: object) -> int | None:
+    """A server's count, if it is one that fits the column."""
+    if not isinstance(count, int) or isinstance(count, bool):
+        return None
+    return count if 0 <= count < 1 << 63 else None
 
 
 def _busy(path: Path) -> InputError:
@@ -144,7 +185,9 @@ def request_key(request: Mapping[str, Any]) -> str:
 def server_model(reply: Mapping[str, Any], request: Mapping[str, Any]) -> str:
     """The model that the server says has answered; the one asked for if it says nothing."""
     named = reply.get("model")
-    return named if isinstance(named, str) and named else str(request.get("model"))
+    if not isinstance(named, str) or not named:
+        return str(request.get("model"))
+    return named.encode("utf-8", errors="backslashreplace").decode()  # no file could hold half a character
 
 
 def _canonical(request: Mapping[str, Any]) -> str:

@@ -115,6 +115,6 @@ def top_tokens(choice: Mapping[str, Any]) -> list[tuple[str, float]]:
         if not isinstance(entry, dict):
             continue
         token, logprob = entry.get("token"), entry.get("logprob")
-        if isinstance(token, str) and isinstance(logprob, int | float) and not math.isnan(logprob):
-            found.append((token, math.exp(min(logprob, 0.0))))
+        if isinstance(token, str) and isinstance(logprob, int | float) and logprob == logprob:  # no NaN
+            found.append((token, math.exp(max(-1e4, min(logprob, 0.0)))))  # of any size, an integer's too
     return found
