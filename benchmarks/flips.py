@@ -60,8 +60,13 @@ def row(name: str, found: Sequence[tuple[audit.Verdicts, np.ndarray]]) -> str:
     )
 
 
-def judged(witnesses: Witnesses, wrong: frozenset[str]) -> tuple[audit.Verdicts, np.ndarray]:
-    return audit.judge(witnesses), np.array([name in wrong for name in witnesses.ids])
+def judged(
+    witnesses: Witnesses, wrong: frozenset[str], pairs: Sequence[PreferencePair] = ()
+) -> tuple[audit.Verdicts, np.ndarray]:
+    """Verdicts, and which labels are wrong; without `pairs` each is taken to have a prompt of its own."""
+    prompt = {pair.id: pair.prompt for pair in pairs}
+    found = audit.judge(witnesses, [prompt[one] for one in witnesses.ids] if prompt else None)
+    return found, np.array([name in wrong for name in witnesses.ids])
 
 
 def chosen(witnesses: Witnesses, names: Sequence[str]) -> Witnesses:
@@ -86,7 +91,7 @@ def text(arguments: argparse.Namespace) -> Iterator[str]:
             found = []
             for seed in range(arguments.seeds):
                 noisy, wrong = corrupted(pairs, kind, rate, seed)
-                found.append(judged(audit.text_witnesses(noisy), wrong))
+                found.append(judged(audit.text_witnesses(noisy), wrong, noisy))
             yield row(f"{kind} | {rate:.0%} | text", found)
 
 
@@ -219,7 +224,7 @@ def smollm2(arguments: argparse.Namespace) -> Iterator[str]:
     both = audit.join(trained, audit.text_witnesses(noisy))
     yield row(f"{kind} | {rate:.0%} | base", [judged(chosen(trained, ["base", "base sum"]), wrong)])
     yield row(f"{kind} | {rate:.0%} | cross-fitted", [judged(trained, wrong)])
-    yield row(f"{kind} | {rate:.0%} | text", [judged(audit.text_witnesses(noisy), wrong)])
+    yield row(f"{kind} | {rate:.0%} | text", [judged(audit.text_witnesses(noisy), wrong, noisy)])
     yield row(f"{kind} | {rate:.0%} | cross-fitted and text", [judged(both, wrong)])
     # the first fold's run as `gammapo audit --run` sees it
     half = list(data.load_pairs(arguments.folder / "fold-0.jsonl").pairs)

@@ -1,6 +1,8 @@
 """Files that cannot be read or written are named, with the way to mend it; nothing is torn."""
 
 import gzip
+import subprocess
+import sys
 
 import pytest
 
@@ -56,6 +58,60 @@ def test_what_cannot_be_written_is_said(tmp_path):
     with pytest.raises(InputError, match="already exists"):
         files.write_text(tmp_path / "file", "x", overwrite=False)
     assert (tmp_path / "file").read_text() == ""
+
+
+def test_a_folder_given_as_the_output_is_said_and_left(tmp_path):
+    (tmp_path / "out").mkdir()
+    with pytest.raises(InputError, match=r"/out: cannot be written: Is a directory"):
+        files.write_text(tmp_path / "out", "x")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out"]
+
+
+FULL = """
+import resource, sys
+from gammapo import files
+from gammapo.errors import RunError
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))  # a disk with room for so many bytes a file
+try:
+    files.write_text(sys.argv[1], "x" * 5000)
+except RunError as error:
+    print(error)
+"""
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = files.write_text(tmp_path / "a.txt", "old")
+    done = subprocess.run([sys.executable, "-Bc", FULL, path], capture_output=True, text=True)
+    assert done.stdout.startswith(f"{path}: no space is left to write it"), done.stderr
+    assert done.stderr == ""
+    assert [(entry.name, entry.read_text()) for entry in tmp_path.iterdir()] == [("a.txt", "old")]
+
+
+def test_a_record_takes_its_place_after_what_it_tells_of(tmp_path):
+    path = files.write_json(tmp_path / "a.json", "old")
+    with files.json_last(path, "new"):
+        assert files.read_json(path) == "old"
+        assert len(list(tmp_path.iterdir())) == 2  # it is on disk already, under another name
+    assert files.read_json(path) == "new"
+    with pytest.raises(ZeroDivisionError), files.json_last(path, "newer"):
+        raise ZeroDivisionError
+    assert [(entry.name, files.read_json(entry)) for entry in tmp_path.iterdir()] == [("a.json", "new")]
+
+
+def test_a_record_that_cannot_be_written_is_said_before_the_rest_is(tmp_path):
+    (tmp_path / "folder").mkdir()
+    said = []
+    with (
+        pytest.raises(InputError, match="folder: cannot be written"),
+        files.json_last(tmp_path / "folder", "new"),
+    ):
+        said.append("written")
+    with (
+        pytest.raises(InputError, match="already exists"),
+        files.json_last(tmp_path / "folder", "new", overwrite=False),
+    ):
+        said.append("written")
+    assert not said
 
 
 def test_lines_end_at_newlines_alone():

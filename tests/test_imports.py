@@ -7,13 +7,15 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "gammapo"
 FOUNDATION = {"errors", "types", "registry", "files", "locks", "memory", "options", "endpoint", "health"}
+FOUNDATION |= {"strict_yaml"}
 STAGES = {"data", "noise", "logps", "margins", "losses", "models", "training", "generation", "judging"}
 STAGES |= {"evaluation", "audit"}
 MAY_IMPORT = {
     "errors": set(),
     "types": set(),
     "registry": {"errors", "types"},
-    "files": {"errors"},
+    "strict_yaml": {"errors"},
+    "files": {"errors", "strict_yaml"},
     "locks": {"errors"},
     "options": {"errors", "registry"},
     "endpoint": {"errors"},

@@ -52,3 +52,36 @@ def test_unknown_names_come_with_the_nearest():
 def test_a_module_that_cannot_be_imported_is_named():
     with pytest.raises(InputError, match="cannot load 'no_such_module:SPEC'"):
         registry.resolve("loss", "no_such_module:SPEC")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("def f(:\n", r"SyntaxError: .*their_module\.py, line 1"),
+        ("raise RuntimeError('not today')", "RuntimeError: not today"),
+        ("import sys; sys.exit(3)", "SystemExit: 3"),
+        ("import no_such_package", "No module named 'no_such_package'"),
+        ("", "module 'their_module' has no attribute 'SPEC'"),
+    ],
+)
+def test_what_a_users_module_raises_is_said(content, reason, tmp_path, monkeypatch):
+    (tmp_path / "their_module.py").write_text(content)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    importlib.invalidate_caches()
+    try:
+        with pytest.raises(InputError, match=f"noise: cannot load 'their_module:SPEC': {reason}"):
+            registry.resolve("noise", "their_module:SPEC")
+    finally:
+        sys.modules.pop("their_module", None)
+
+
+@pytest.mark.parametrize("name", [":x", "x:", ":", ".x:y"])
+def test_half_a_name_is_refused(name):
+    with pytest.raises(InputError, match=f"cannot load {name!r}"):
+        registry.resolve("loss", name)
+
+
+def test_a_package_that_breaks_is_named(installed_package, tmp_path):
+    (tmp_path / "their_losses.py").write_text("raise RuntimeError('not today')")
+    with pytest.raises(InputError, match="cannot load 'their_simpo': RuntimeError: not today"):
+        registry.resolve("loss", "their_simpo")

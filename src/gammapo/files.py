@@ -61,33 +61,71 @@ def write_text(path: str | Path, text: str, *, overwrite: bool = True) -> Path:
     path = Path(path)
     if not overwrite:
         refuse_existing(path)
+    with staged(path) as temporary:
+        _fill(temporary, text)
+    return path
+
+
+@contextmanager
+def staged(path: str | Path) -> Iterator[Path]:
+    """A temporary file beside `path` for the block to write and flush; it becomes `path` when the block ends.
+
+    If anything fails, what stood at `path` stays, and nothing else is left.
+
+    Raises:
+        InputError: a place that cannot be written to, such as a folder; it names `path`.
+        RunError: the disk is full or failing.
+    """
+    path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        if path.is_dir():  # said now, not when other files have been put in place
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", encoding="utf-8") as out:
-            out.write(text)
-            out.flush()
-            os.fsync(out.fileno())
+        yield temporary
         temporary.replace(path)
     except OSError as error:
         raise _unwritable(path, error) from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-    return path
+
+
+@contextmanager
+def json_last(path: str | Path, value: Any, *, overwrite: bool = True) -> Iterator[None]:
+    """Write a record of what the block writes: on disk before it, in its place at `path` after it.
+
+    So neither file replaces an old one unless there is room for both.
+    """
+    if not overwrite:
+        refuse_existing(path)
+    with staged(path) as temporary:
+        _fill(temporary, _json_text(value))
+        yield
+
+
+def _fill(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8") as out:
+        out.write(text)
+        out.flush()
+        os.fsync(out.fileno())
 
 
 def _unwritable(path: Path, error: OSError) -> InputError | RunError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return RunError(f"{path}: no space is left to write it; make some and run again")
-    return InputError(
-        f"cannot be written: {error.strerror}", file=path, fix="name a place that you may write to"
-    )
+    reason = error.strerror or str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return RunError(f"{path}: no space is left to write it ({reason}); make some and run again")
+    if error.errno == errno.EIO:
+        return RunError(f"{path}: the disk failed while it was written ({reason})")
+    return InputError(f"cannot be written: {reason}", file=path, fix="name a place that you may write to")
 
 
 def write_json(path: str | Path, value: Any, *, overwrite: bool = True) -> Path:
-    text = json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
-    return write_text(path, text + "\n", overwrite=overwrite)
+    return write_text(path, _json_text(value), overwrite=overwrite)
+
+
+def _json_text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
 
 def write_jsonl(path: str | Path, rows: Iterable[dict[str, Any]], *, overwrite: bool = True) -> Path:
@@ -114,18 +152,14 @@ def read_json(path: str | Path) -> Any:
 
 def read_yaml(path: str | Path) -> Any:
     """The content of a YAML (or JSON) file; None where it is empty."""
-    import yaml
+    from gammapo import strict_yaml
 
     with open_text(path) as source:
-        try:
-            return yaml.safe_load(source.read())
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            line = mark.line + 1 if mark else None
-            problem = getattr(error, "problem", None) or "unreadable"
-            raise InputError(
-                f"not valid YAML: {problem}", file=path, line=line, fix="mend the file"
-            ) from error
+        text = source.read()
+    try:
+        return strict_yaml.parse(text)
+    except InputError as error:
+        raise error.inside(path) from error
 
 
 def refuse_existing(path: str | Path) -> None:

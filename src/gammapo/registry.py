@@ -9,10 +9,11 @@ A component is found, in this order, as
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from importlib.metadata import entry_points
 from typing import Any
 
-from gammapo.errors import InputError, nearest
+from gammapo.errors import GammapoError, InputError, nearest
 
 LOSSES = {
     "dpo": "gammapo.losses.dpo:SPEC",
@@ -113,16 +114,16 @@ def resolve(kind: str, name: str) -> Any:
     """The object that `name` stands for.
 
     Raises:
-        InputError: no such name, or `module:attribute` that cannot be imported.
+        InputError: no such name, or a module that cannot be imported.
     """
     table = TABLES[kind]
     if name in table:
         return _load(kind, table[name])
     plugins = _plugins(kind)
     if name in plugins:
-        return plugins[name].load()
+        return _others(kind, name, plugins[name].load)
     if ":" in name:
-        return _load(kind, name)
+        return _others(kind, name, lambda: _load(kind, name))
     raise InputError(
         f"unknown {kind} {name!r}",
         field=kind,
@@ -140,9 +141,24 @@ def _load(kind: str, target: str) -> Any:
     try:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
-        raise InputError(
-            f"cannot load {target!r}: {error}",
-            field=kind,
-            expected="module:attribute of an importable module",
-            fix="check the spelling, and that the module is on PYTHONPATH",
-        ) from error
+        raise _unloadable(kind, target, str(error)) from error
+
+
+def _others(kind: str, name: str, load: Callable[[], Any]) -> Any:
+    """What `load` gives. A module that is not ours may raise anything when it is imported, or end itself."""
+    try:
+        return load()
+    except GammapoError:
+        raise
+    except (Exception, SystemExit) as error:
+        first_line = str(error).partition("\n")[0]
+        raise _unloadable(kind, name, f"{type(error).__name__}: {first_line}") from error
+
+
+def _unloadable(kind: str, target: str, reason: str) -> InputError:
+    return InputError(
+        f"cannot load {target!r}: {reason}",
+        field=kind,
+        expected="module:attribute of an importable module",
+        fix="check the spelling, that the module is on PYTHONPATH, and that Python can import it",
+    )

@@ -12,12 +12,44 @@ LONG = "The river Rhine rises in the Alps and flows north through six countries 
 def test_similarity_counts_common_characters_and_word_pairs():
     assert similarity("abcdefghij", "abcdefghij") == 1
     assert similarity("abcdeXghij", "abcdeYghij") == 0.9
-    assert similarity("one two three", "ONE, two, three!") == 1.0
+    assert similarity("one two (three)", "one, two, three!") == 1.0
     assert similarity("a" * 10, "a" * 20) == 0.0
     words = [f"w{i}" for i in range(20)]
     swapped = [*words[:2], "x", *words[3:17], "y", *words[18:]]  # 17 of 21 word pairs, ends included
     assert similarity(" ".join(words), " ".join(swapped)) == pytest.approx(17 / 21)
     assert similarity(LONG, LONG[::-1]) < 0.2
+
+
+DIFFERENT = [
+    ("🙌😅🎉", "😌🤗😄"),
+    ("a < b", "a > b"),
+    ("The sum of them all: -5", "The sum of them all: +5"),
+    ("HELLO", "hello"),
+    ("दिन", "दीन"),
+    ("C", "C++"),
+    ("...", "!!!"),
+    ("one two one three one", "one three one two one"),  # the same word pairs in another order
+]
+
+
+@pytest.mark.parametrize(("one", "two"), DIFFERENT)
+def test_different_answers_are_never_called_the_same(one, two, pair):
+    assert similarity(one, two) < 1
+    assert all("% the same" in hit.detail for hit in near_identical([pair("1", one, two)]).hits)
+
+
+@pytest.mark.parametrize(("one", "two"), DIFFERENT)
+def test_a_long_answer_with_one_such_difference_is_near_and_not_the_same(one, two, pair):
+    first, second = (f"{LONG} {LONG} {LONG} {LONG} {word} {LONG}" for word in (one, two))
+    (hit,) = near_identical([pair("1", first, second)]).hits
+    assert int(hit.detail.partition(" ")[0]) in range(90, 100)
+    assert hit.detail.endswith("% the same")
+
+
+def test_white_space_and_punctuation_alone_are_said_so(pair):
+    for other in ("Yes  it\nis so", "Yes, it is (so)!"):
+        (hit,) = near_identical([pair("1", "Yes it is so", other)]).hits
+        assert hit.detail == "the same but for punctuation and white space"
 
 
 @given(st.text(max_size=30), st.text(max_size=30))

@@ -67,3 +67,10 @@ def test_json_lines_go_under_no_other_name(report, tmp_path, name):
     with pytest.raises(InputError, match=r"ends in \.jsonl"):
         write_clean(report, tmp_path / name, ["refusal"])
     assert not list(tmp_path.iterdir())
+
+
+def test_a_record_that_cannot_be_written_leaves_no_file_without_it(report, tmp_path):
+    record_path(tmp_path / "clean.jsonl").mkdir()
+    with pytest.raises(InputError, match=r"clean.dropped.json: cannot be written"):
+        write_clean(report, tmp_path / "clean.jsonl", ["refusal"], overwrite=True)
+    assert not (tmp_path / "clean.jsonl").exists()

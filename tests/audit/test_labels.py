@@ -25,6 +25,18 @@ def test_contradictions_name_all_and_repeats_all_but_the_first(pair):
     assert [(hit.id, hit.detail) for hit in again.hits] == [("5", "with pairs.jsonl:4")]
 
 
+def test_case_counts_where_the_two_answers_differ_in_nothing_else(pair):
+    pairs = [
+        pair("1", "HELLO", "hello"),
+        pair("2", "hello", "HELLO"),
+        pair("3", "HELLO", "Hello"),
+        pair("4", "HELLO", "Hello"),
+    ]
+    against, again = contradictions_and_repeats(pairs)
+    assert [hit.id for hit in against.hits] == ["1", "2"]
+    assert [(hit.id, hit.detail) for hit in again.hits] == [("4", "with pairs.jsonl:3")]
+
+
 def test_ties_and_inversions(pair):
     pairs = [pair("1", scores=(1, 1)), pair("2", scores=(1, 2)), pair("3", scores=(2, 1)), pair("4")]
     ties, inverted = ties_and_inversions(pairs)

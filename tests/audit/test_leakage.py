@@ -1,5 +1,7 @@
 """Prompts that are in the evaluation data, exactly or nearly, and those that are not."""
 
+import pytest
+
 from gammapo.audit.leakage import leakage
 from gammapo.types import Message
 
@@ -19,9 +21,23 @@ def test_exact_and_near_prompts_are_named(pair):
     ]
     found = leakage(pairs, held_out("Write a short story about a cat", TEXT))
     assert [(hit.id, hit.detail) for hit in found.hits] == [
-        ("1", "the same as eval:1"),
+        ("1", "the same as eval:1 but for punctuation"),
         ("2", "holds 100 % of eval:2"),
     ]
+
+
+def test_case_and_white_space_alone_are_the_same(pair):
+    (hit,) = leakage([pair("1", prompt="What  is\na CAT?")], held_out("what is a cat", "What is a cat?")).hits
+    assert hit.detail == "the same as eval:2"
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [("5 - 3", "5 + 3"), ("C", "C++"), ("दिन", "दीन"), ("🙂", "🙁"), ("?", "!"), ("x < 3", "x > 3")],
+)
+def test_a_sign_can_be_all_of_the_difference(pair, one, two):
+    assert not leakage([pair("1", prompt=one)], held_out(two)).hits
+    assert leakage([pair("1", prompt=one)], held_out(two, one)).hits
 
 
 def test_without_evaluation_data_it_says_that_it_did_not_run(pair):

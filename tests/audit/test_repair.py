@@ -81,3 +81,12 @@ def test_the_audited_file_and_other_formats_are_never_written(found, tmp_path, m
     assert (tmp_path / "pairs.jsonl").read_text() == "mine"
     with pytest.raises(InputError, match="the name says otherwise"):
         write_repaired(found, tmp_path / "fixed.parquet", how="flip", above=0.5, pairs=judged(found))
+
+
+def test_a_record_that_cannot_be_written_leaves_no_file_without_it(found, tmp_path):
+    (tmp_path / "fixed.repaired.json").mkdir()
+    with pytest.raises(InputError, match=r"fixed.repaired.json: cannot be written"):
+        write_repaired(
+            found, tmp_path / "fixed.jsonl", how="flip", above=0.5, overwrite=True, pairs=judged(found)
+        )
+    assert not (tmp_path / "fixed.jsonl").exists()

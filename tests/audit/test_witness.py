@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import check_grad
 from scipy.special import expit
 
-from gammapo.audit import Witnesses, audit_witnesses, judge
+from gammapo.audit import Witnesses, audit_witnesses, judge, text_witnesses
 from gammapo.audit.truth import against_truth
 from gammapo.audit.witness import clopper_pearson, fit, fold_of
 from gammapo.errors import InputError
@@ -73,7 +73,63 @@ def test_witnesses_that_know_nothing_are_told_and_those_that_know_too(pair):
     assert all(judge(made(0.3, n=600, seed=seed)[0]).p_value < 0.05 for seed in range(10))
     assert judge(Witnesses(ids=tuple("a" * 50), names=("x",), values=np.zeros((50, 1)))).p_value == 1.0
     blind = next(w for w in (useless(300, seed) for seed in range(40)) if judge(w).p_value > 0.05)
-    assert not audit_witnesses("texts", blind, [pair(str(i)) for i in range(300)]).knows
+    pairs = [pair(str(i), prompt=f"question {i}") for i in range(300)]
+    assert not audit_witnesses("texts", blind, pairs).knows
+
+
+def drawn(pair, seed, *, prompts=60, each=5):
+    """Pairs of random words, `each` of a prompt with one chosen answer in common; no text tells any label."""
+    rng = np.random.default_rng(seed)
+    words = [f"w{i}" for i in range(300)]
+
+    def text(most):
+        return " ".join(rng.choice(words, rng.integers(8, most))) + rng.choice([".", "", "!", ","])
+
+    found = []
+    for number in range(prompts):
+        prompt, chosen = text(9), text(40)
+        found += [pair(f"{number}-{i}", chosen, text(40), prompt=prompt) for i in range(each)]
+    return found
+
+
+def test_pairs_that_share_a_prompt_are_no_witnesses_of_one_another(pair):
+    """Of useless witnesses some one in nine passes; where each pair counted for itself, six in ten did."""
+    passed = 0
+    for seed in range(40):
+        pairs = drawn(pair, seed)
+        passed += audit_witnesses("texts", text_witnesses(pairs), pairs).knows
+    assert passed <= 10  # at one in nine, more than 10 of 40 has a probability of 0.4 %
+
+
+def test_weights_do_not_learn_from_the_prompt_that_they_are_asked_about():
+    """Copies of a pair in other folds would give its label away, and useless witnesses seem to know it."""
+    prompts = np.repeat(np.arange(60), 5).tolist()
+    apart = together = 0
+    for seed in range(20):
+        values = np.repeat(np.random.default_rng(seed).normal(size=(60, 5)), 5, axis=0)
+        witnesses = Witnesses(ids=tuple(map(str, prompts)), names=tuple("abcde"), values=values)
+        apart += judge(witnesses).p_value < 0.05
+        together += judge(witnesses, prompts).p_value < 0.05
+    assert apart >= 15
+    assert together <= 5
+
+
+def test_a_prompt_of_its_own_for_each_pair_changes_nothing():
+    witnesses, _ = made(0.2, n=300)
+    plain, named = judge(witnesses), judge(witnesses, [f"question {i}" for i in range(300)])
+    assert (plain.p_value, plain.share, plain.fitted_share) == (
+        named.p_value,
+        named.share,
+        named.fitted_share,
+    )
+    assert (plain.probability == named.probability).all()
+
+
+def test_too_few_prompts_are_refused():
+    witnesses, _ = made(0.2, n=100)
+    with pytest.raises(InputError, match="pairs of 4 prompts; expected at least 5"):
+        judge(witnesses, [i % 4 for i in range(100)])
+    assert judge(witnesses, [i % 5 for i in range(100)]).p_value >= 1 / 32  # the least that five prompts give
 
 
 def test_weak_witnesses_accuse_few_labels_of_a_clean_file():
@@ -169,7 +225,8 @@ def test_faults_are_named(pair):
 def test_the_audit_carries_the_truth_and_the_most_suspect_first(pair):
     witnesses, wrong = made(0.2, n=300)
     flipped = {str(i) for i in np.flatnonzero(wrong)}
-    found = audit_witnesses("cf", witnesses, [pair(str(i)) for i in range(300)], flipped=flipped)
+    pairs = [pair(str(i), prompt=f"question {i}") for i in range(300)]
+    found = audit_witnesses("cf", witnesses, pairs, flipped=flipped)
     probabilities = [one.probability for one in found.suspects]
     assert probabilities == sorted(probabilities, reverse=True)
     assert found.truth is not None

@@ -1,11 +1,13 @@
 """The entry point itself: what every verb ends with."""
 
+import errno
 import signal
 import subprocess
 import sys
 
 import pytest
 
+from gammapo.cli import app as cli
 from gammapo.workspace.paths import open_workspace
 
 # A user's loss module, imported by whichever verb needs the loss; it keeps that verb at work. Shells start
@@ -47,3 +49,19 @@ def test_an_interrupt_ends_with_130_and_one_line(verb, tmp_path):
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")
     assert err == "gammapo: interrupted; the same command goes on where it stood\n"
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "[Errno 28] No space left on device"),
+        (OSError("cannot reach the hub\nTraceback of another library"), "cannot reach the hub"),
+        (OSError(), "OSError"),
+    ],
+)
+def test_a_fault_of_the_system_that_names_no_file_is_one_line(fault, said, run, monkeypatch):
+    def fail():
+        raise fault
+
+    monkeypatch.setattr(cli, "app", fail)
+    assert run("doctor") == (1, "", f"gammapo: {said}\n")

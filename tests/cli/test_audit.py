@@ -168,6 +168,132 @@ def test_a_run_on_the_first_pairs_is_audited_by_the_labels_that_it_saw(run, tmp_
         as_trained(str(source), load_pairs(source), folder)
 
 
+@pytest.fixture
+def half_trained(tmp_path):
+    """100 pairs, and the folder of a run on the first 60, of whose labels it turned 30 %."""
+    rows = [{"prompt": f"q{i}", "chosen": f"yes {i}", "rejected": f"no {i}"} for i in range(100)]
+    source, folder = tmp_path / "all.jsonl", tmp_path / "run"
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    folder.mkdir()
+    done = noise.corrupt(load_pairs(source).pairs[:60], "symmetric", rate=0.3, seed=1)
+    noise.write_manifest(folder / "noise.json", done.manifest)
+    rng = np.random.default_rng(0)
+    gaps = [rng.normal(-2 if pair.id in done.manifest.flipped else 2, 1.2) for pair in done.pairs]
+    table = {"pair_id": [pair.id for pair in done.pairs], "step": list(range(60)), "epoch": [0.0] * 60}
+    pq.write_table(pa.table({**table, "reward_gap": gaps}), folder / "ledger.parquet")
+    return source, folder, done
+
+
+@pytest.mark.parametrize("how", ["flip", "drop"])
+def test_pairs_that_the_run_did_not_read_stay_in_the_repaired_file(run, half_trained, tmp_path, how):
+    source, folder, done = half_trained
+    fixed = tmp_path / "fixed.jsonl"
+    code, out, err = run(source, "--run", folder, "--repair", fixed, "--how", how, "--format", "json")
+    assert code == 0, err
+    found = json.loads(out)
+    assert (found["pairs"], found["not_judged"]) == (60, 40)
+    mended, given = load_pairs(fixed).pairs, load_pairs(source).pairs
+    assert [(pair.id, pair.chosen) for pair in mended[-40:]] == [
+        (pair.id, pair.chosen) for pair in given[60:]
+    ]
+    gone = found["repaired"]["changed"] if how == "drop" else 0
+    assert len(mended) == found["repaired"]["kept"] == 100 - gone
+    if how == "flip":
+        seen = {pair.id: pair.chosen for pair in done.pairs}
+        changed = [pair for pair in mended[:60] if pair.chosen != seen[pair.id]]
+        assert len(changed) == found["repaired"]["changed"]
+    code, out, _ = run(source, "--run", folder, "--repair", fixed, "--how", how, "--overwrite")
+    assert code == 0
+    assert "in the file, not judged" in out
+    assert "40 were not judged and stay as they are" in out
+
+
+def test_the_mark_of_noise_stays_without_its_manifest(run, tmp_path):
+    """So that no second round of noise on the repaired file goes unnoticed."""
+    rows = [
+        {"prompt": f"Tell of thing{i}x", "chosen": f"A thing{i}x it is.", "rejected": "It is such."}
+        | {MARKER: "0123456789abcdef"}
+        for i in range(60)
+    ]
+    moved, fixed = tmp_path / "moved.jsonl", tmp_path / "fixed.jsonl"
+    moved.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    code, _, err = run(moved, "--text", "--repair", fixed)
+    assert code == 0, err
+    assert load_pairs(fixed).report.noise_marker == "0123456789abcdef"
+
+
+def test_no_input_is_ever_an_output(run, path, half_trained, tmp_path):
+    source, folder, _ = half_trained
+    evaluation, mixture = tmp_path / "eval.jsonl", tmp_path / "mix.yaml"
+    evaluation.write_text('{"instruction": "a"}\n')
+    mixture.write_text("sources: [pairs.jsonl]")
+    beside = tmp_path / "pairs.noise.json"
+    beside.write_text("{}")
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("{}")
+    cross = ("--cross-fit", 2, "--folder", tmp_path / "cf", "--recipe", recipe)
+
+    def all_files():
+        return {one: one.read_bytes() for one in tmp_path.rglob("*") if one.is_file()}
+
+    before = all_files()
+    for arguments in (
+        (path, "--html", path),
+        (path, "--html", evaluation, "--eval", evaluation),
+        (path, "--clean", evaluation, "--eval", evaluation),
+        (path, "--html", beside),
+        (mixture, "--html", path),
+        (mixture, "--html", mixture),
+        (source, "--text", "--html", source),
+        (source, "--text", "--repair", source),
+        (source, "--run", folder, "--html", folder / "ledger.parquet"),
+        (source, "--run", folder, "--html", folder / "noise.json"),
+        (source, *cross, "--html", recipe),
+    ):
+        code, _, err = run(*arguments, "--overwrite")
+        assert (code, "is the input" in err) == (2, True), (arguments, err)
+    assert all_files() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("e.txt", "other\n\nquestion 3?\n"),
+        ("e.jsonl", '{"instruction": "other"}\n\n{"instruction": "question 3"}\n'),
+        (
+            "e.jsonl",
+            '{"prompt":"o","chosen":"a","rejected":"b"}\n\n'
+            '{"prompt":"question 3","chosen":"a","rejected":"b"}\n',
+        ),
+        ("e.json", '[{"instruction": "other"},\n\n\n{"instruction": "o"}, {"instruction": "question 3"}]'),
+        ("e.csv", 'prompt,chosen,rejected\no,"a\nb",b\n,c,b\no,a,b\nquestion 3,a,b\n'.replace("\n,c,b", "")),
+    ],
+)
+def test_leakage_names_the_line_or_else_the_row(run, path, tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+    code, out, err = run(path, "--eval", tmp_path / name, "--format", "json")
+    assert code == 0, err
+    (hit,) = json.loads(out)["findings"]["leakage"]["hits"]
+    assert f"the same as {tmp_path / name}:3" in hit["detail"]
+
+
+def test_leakage_from_a_mixture_names_the_file_that_it_lists(run, path, tmp_path):
+    listed, mixture = tmp_path / "e.jsonl", tmp_path / "mix.yaml"
+    listed.write_text('\n{"prompt": "question 3", "chosen": "a", "rejected": "b"}\n')
+    mixture.write_text("sources: [e.jsonl]")
+    code, out, err = run(path, "--eval", mixture, "--format", "json")
+    assert code == 0, err
+    (hit,) = json.loads(out)["findings"]["leakage"]["hits"]
+    assert hit["detail"] == f"the same as {listed}:2"
+
+
+@pytest.mark.parametrize("way", [("--cross-fit", "2"), ("--run", "run", "--by", "ledger")])
+def test_a_seed_below_zero_is_refused(run, path, way):
+    code, out, err = run(path, *way, "--seed", "-1")
+    assert (code, out) == (2, "")
+    assert "--seed" in err
+
+
 @pytest.mark.parametrize(
     ("given", "named"),
     [

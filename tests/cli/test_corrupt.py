@@ -1,6 +1,8 @@
 """`gammapo corrupt`: the file, its manifest, and what it refuses."""
 
 import json
+import os
+import resource
 import subprocess
 import sys
 
@@ -11,10 +13,18 @@ from gammapo.cli.corrupt import parse_spec
 from gammapo.errors import InputError
 
 
-def run(*arguments):
+def run(*arguments, modules="", room=None):
+    """`gammapo corrupt` in a process of its own; `room` is how many bytes a file may grow to there."""
     code = "from gammapo.cli.app import main; main()"
-    command = [sys.executable, "-c", code, "corrupt", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True)
+    command = [sys.executable, "-Bc", code, "corrupt", *map(str, arguments)]
+
+    def limit():
+        if room is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+
+    places = os.pathsep.join([str(modules), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": places}
+    return subprocess.run(command, capture_output=True, text=True, preexec_fn=limit, env=environment)
 
 
 @pytest.fixture
@@ -107,3 +117,140 @@ def test_names_are_printed_as_they_are(tmp_path, clean, name, monkeypatch):
     done = run(clean, "--noise", "symmetric", "--rate", "0.5", "-o", f"{name}.jsonl")
     assert done.returncode == 0, done.stderr
     assert f"output    {name}.jsonl " in done.stdout
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize("name", ["noisy.jsonl", "noisy.jsonl.gz"])
+@pytest.mark.parametrize("room", [300, 3000])  # for neither file, and for the first of the two alone
+def test_a_full_disk_leaves_all_as_it_was(clean, tmp_path, name, room):
+    """The manifest of the old noise goes with the old noisy file, and is not lost for a new one."""
+    rows = [{"prompt": f"question {i}", "chosen": os.urandom(30).hex(), "rejected": "no"} for i in range(99)]
+    clean.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    arguments = (clean, "--noise", "symmetric", "-o", tmp_path / name)
+    for overwrite in ((), ("--overwrite",)):
+        before = contents(tmp_path)
+        full = run(*arguments, "--rate", "0.05", *overwrite, room=room)
+        assert full.returncode == 1, full.stderr
+        said = full.stderr.splitlines()[-1]
+        named = tmp_path / ("noisy.noise.json" if room == 300 else name)
+        assert said.startswith(f"gammapo: {named}: no space is left to write it")
+        assert "Traceback" not in full.stderr
+        assert contents(tmp_path) == before
+        assert run(*arguments, "--rate", "0.2", *overwrite).returncode == 0
+
+
+def test_a_folder_given_as_an_output_replaces_nothing(clean, tmp_path):
+    arguments = (clean, "--noise", "symmetric", "--rate", "0.5", "--overwrite", "-o")
+    for folder, output in (("a.jsonl", "a.jsonl"), ("b.noise.json", "b.jsonl")):
+        (tmp_path / folder).mkdir()
+        before = contents(tmp_path)
+        refused = run(*arguments, tmp_path / output)
+        assert refused.returncode == 2, refused.stderr
+        assert f"{tmp_path / folder}: cannot be written: Is a directory" in refused.stderr
+        assert contents(tmp_path) == before
+
+
+@pytest.fixture
+def mixture(clean, tmp_path):
+    """A mixture of two files whose rows have ids of their own, so that no id tells of an edit."""
+    path = tmp_path / "mix.yaml"
+    for name in ("a", "b"):
+        rows = [
+            {"id": f"{name}{i}", "prompt": f"q {i}", "chosen": f"yes {i}", "rejected": "no"} for i in range(5)
+        ]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    path.write_text("sources: [a.jsonl, b.jsonl]")
+    return path
+
+
+NOISE = ("--noise", "symmetric", "--rate", "0.2")
+
+
+def test_each_source_of_a_mixture_is_guarded(mixture, tmp_path):
+    out = tmp_path / "out.jsonl"
+    (tmp_path / "b.jsonl").rename(tmp_path / "my_test.jsonl")
+    mixture.write_text("sources: [a.jsonl, my_test.jsonl]")
+    refused = run(mixture, *NOISE, "-o", out)
+    assert (refused.returncode, "my_test.jsonl: the file" in refused.stderr) == (2, True), refused.stderr
+    mixture.write_text("sources: [a.jsonl, {path: saved, split: test}]")
+    (tmp_path / "saved").mkdir()
+    refused = run(mixture, *NOISE, "-o", out)
+    assert (refused.returncode, "saved: the split 'test'" in refused.stderr) == (2, True), refused.stderr
+    mixture.write_text("sources: [a.jsonl]")
+    noise.write_manifest(tmp_path / "a.noise.json", noise.Manifest(steps=(), pairs=1, changed={}))
+    refused = run(mixture, *NOISE, "-o", out)
+    assert (refused.returncode, "a.jsonl: has been corrupted already" in refused.stderr) == (2, True)
+    assert run(mixture, *NOISE, "-o", out, "--force").returncode == 0
+
+
+def test_the_manifest_of_a_mixture_knows_its_data_again(mixture, tmp_path):
+    out = tmp_path / "mix.yaml.jsonl"  # the one name whose manifest lies beside the mixture
+    assert run(mixture, *NOISE, "-o", out).returncode == 0
+    manifest = noise.read_manifest(tmp_path / "mix.yaml.noise.json")
+    again = data.load_pairs(mixture)
+    assert manifest.source_sha256 == data.source_sha256(mixture, again.report.fingerprint)
+    other = tmp_path / "other.jsonl"
+    assert run(mixture, *NOISE, "-o", other).returncode == 0  # the same clean data: no second round
+    edited = tmp_path / "b.jsonl"
+    edited.write_text(edited.read_text().replace('"q 3"', '"q 33"'))
+    assert data.load_pairs(mixture).report.fingerprint == again.report.fingerprint  # ids stand for prompts
+    refused = run(mixture, *NOISE, "-o", other, "--overwrite")
+    assert (refused.returncode, "lies beside it" in refused.stderr) == (2, True), refused.stderr
+
+
+OWN = """
+from gammapo.noise import Candidate
+
+
+def naming(pairs, draw, *, word="Great"):
+    for pair in pairs:
+        if word in pair.rejected:
+            yield Candidate(order=draw(pair.id), result=pair.flipped(), why=f"says {word!r}")
+
+
+def broken(pairs, draw):
+    yield pairs[0].answer
+
+
+def nothing(pairs, draw):
+    return None
+"""
+
+
+@pytest.fixture
+def own(tmp_path):
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    (folder / "own.py").write_text(OWN)
+    (folder / "bad.py").write_text("def f(:")
+    return folder
+
+
+def test_a_word_of_digits_stays_a_word(clean, tmp_path, own):
+    out = tmp_path / "noisy.jsonl"
+    done = run(clean, "--noise", "own:naming:word=5", "--rate", "0.1", "-o", out, modules=own)
+    assert done.returncode == 0, done.stderr
+    (step,) = noise.read_manifest(tmp_path / "noisy.noise.json").steps
+    assert step.options == {"word": "5"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "said"),
+    [
+        ("own:broken", 1, "own.py:12: AttributeError: 'PreferencePair' object has no attribute 'answer'"),
+        ("own:nothing", 1, "noise own:nothing failed: TypeError: 'NoneType' object is not iterable"),
+        ("own:naming:wort=5", 2, "expected 'word'"),
+        ("bad:f", 2, "cannot load 'bad:f': SyntaxError"),
+        (":x", 2, "cannot load ':x'"),
+        ("bad:f:word=5", 2, "cannot load 'bad:f': SyntaxError"),
+    ],
+)
+def test_faults_of_ones_own_noise_are_one_line(clean, tmp_path, own, kind, code, said):
+    done = run(clean, "--noise", kind, "--rate", "0.1", "-o", tmp_path / "noisy.jsonl", modules=own)
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "noisy.jsonl").exists()

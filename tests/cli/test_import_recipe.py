@@ -40,7 +40,8 @@ def test_the_recipe_goes_to_stdout_and_whole_lines_to_stderr(theirs, run):
     ],
 )
 def test_what_cannot_be_read_exits_2_and_is_named(theirs, run, line, key):
-    theirs.write_text(BASE + line + "\n")
+    kept = [one for one in BASE.strip().splitlines() if not one.startswith(f"{key}:")]
+    theirs.write_text("\n".join([*kept, line, ""]))
     code, out, err = run("import-recipe", theirs)
     assert (code, out) == (2, "")
     assert err.startswith(f"gammapo: {theirs}: {key}: got ")

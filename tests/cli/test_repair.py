@@ -38,6 +38,32 @@ def test_json_report_and_the_reports_own_verb(pairs, run, tmp_path, tiny_model_d
     assert "labels as given" in stdout
 
 
+def test_a_recipe_s_own_limit_does_not_cut_these_pairs(pairs, run, tmp_path, tiny_model_dir):
+    recipe = tmp_path / "recipe.yaml"
+    own = {"path": "elsewhere.jsonl", "split": "train", "limit": 45}
+    content = {"model": {"path": str(tiny_model_dir)}, "data": own, "loss": {"name": "simpo"}, "output": "x"}
+    recipe.write_text(yaml.safe_dump(content))
+    arguments = (*FAST, "-o", tmp_path / "a", "--format", "json")
+    code, stdout, err = run("repair", pairs, "--recipe", recipe, *arguments)
+    assert code == 0, err
+    assert json.loads(stdout)["pairs"]["train"] == 48
+    arguments = (*FAST, "--set", "data.limit=50", "-o", tmp_path / "b", "--format", "json")
+    code, stdout, err = run("repair", pairs, "--recipe", recipe, *arguments)
+    assert code == 0, err
+    assert json.loads(stdout)["pairs"]["train"] == 40
+
+
+def test_a_bad_scorer_or_seed_is_found_before_anything_is_made(pairs, run, tmp_path, tiny_model_dir):
+    out = tmp_path / "out"
+    arguments = (pairs, "--model", tiny_model_dir, "--loss", "simpo", *FAST, "-o", out)
+    code, _, err = run("repair", *arguments, "--scorer", f"rules:{tmp_path / 'nope.yaml'}")
+    assert (code, out.exists()) == (2, False)
+    assert "nope.yaml" in err
+    code, _, err = run("repair", *arguments, "--seed", "-1")
+    assert (code, out.exists()) == (2, False)
+    assert "--seed" in err
+
+
 def test_refusals(pairs, run, tmp_path, tiny_model_dir):
     code, out, err = run("repair", pairs, "-o", tmp_path / "out")
     assert (code, out) == (2, "")

@@ -113,6 +113,20 @@ def drawn(samples):
     return [[answer["text"] for answer in row["answers"]] for row in rows]
 
 
+def test_no_input_is_the_output(rules, run, tmp_path):
+    prompts, mixture = tmp_path / "prompts.jsonl", tmp_path / "mix.yaml"
+    prompts.write_text('{"prompt": "a", "chosen": "b", "rejected": "c"}\n')
+    mixture.write_text("sources: [prompts.jsonl]")
+    side = tmp_path / "new.samples.jsonl"
+    side.write_text('{"instruction": "a"}\n')
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    for given, out in ((prompts, prompts), (mixture, prompts), (side, tmp_path / "new.jsonl")):
+        arguments = ["sample-pairs", "--model", "m", "--prompts", given, "--scorer", f"rules:{rules}"]
+        code, _, said = run(*arguments, "-o", out, "--overwrite")
+        assert (code, "is the input" in said) == (2, True), said
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 def test_json_lines_go_under_no_other_name(prompts, run, tmp_path):
     arguments = ["sample-pairs", "--model", "m", "--prompts", prompts, "--scorer", "world:constraints"]
     code, _, said = run(*arguments, "-o", tmp_path / "pairs.csv")

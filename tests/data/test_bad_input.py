@@ -31,7 +31,16 @@ FAULTS = {
     "text score": (GOOD, {"score_chosen": "7"}, "bad_score", "score_chosen: is '7'"),
     "huge score": (GOOD, {"score_chosen": 10**400}, "bad_score", "score_chosen: is '1000"),
     "half a surrogate": (GOOD, {"chosen": "a \ud800"}, "not_text", "chosen: holds half of a surrogate"),
+    "score beyond a float32": (GOOD, {"score_chosen": 1e39}, "bad_score", "score_chosen: is '1e[+]39'"),
     "list id": (GOOD, {"id": [1]}, "bad_id", "id: holds list"),
+    "half a surrogate in the id": (GOOD, {"id": "\ud800"}, "bad_id", "id: holds half of a surrogate"),
+    "half a surrogate in a column": (GOOD, {"\ud800x": 1}, "bad_column", r"column '\\ud800x': holds half"),
+    "half a surrogate in the mark": (
+        GOOD,
+        {"gammapo_noise": "\ud800"},
+        "not_text",
+        "gammapo_noise: holds half of a surrogate",
+    ),
     "wrong role": (
         TALK,
         {"chosen": [{"role": "bot", "content": "x"}, YES]},
@@ -135,6 +144,25 @@ def test_nothing_usable(tmp_path):
         load_pairs(path, on_bad="drop")
 
 
+def test_nothing_usable_tells_what_is_wrong_with_the_first(tmp_path):
+    """UltraFeedback as it was collected: graded completions of an instruction, no pairs yet."""
+    row = {"instruction": "a", "models": ["m"], "completions": [{"response": "b", "overall_score": 8.0}]}
+    path = lines(tmp_path / "pairs.jsonl", "", row, row)
+    with pytest.raises(InputError) as caught:
+        load_pairs(path, on_bad="drop")
+    said = str(caught.value)
+    assert (
+        "0 of 2 rows; dropped 2: missing column 2. The first, at line 2: chosen: no column 'chosen'" in said
+    )
+    assert "among instruction, models, completions; expected prompt, chosen, rejected" in said
+
+
+def test_the_way_to_leave_bad_rows_out_is_named_for_commands_and_python(tmp_path):
+    path = lines(tmp_path / "pairs.jsonl", changed(GOOD, {"chosen": ""}))
+    with pytest.raises(InputError, match="--drop-bad of `gammapo corrupt`.*data.on_bad: drop in a recipe"):
+        load_pairs(path)
+
+
 def test_mixed_shapes_are_never_dropped_silently(tmp_path):
     path = lines(tmp_path / "pairs.jsonl", GOOD, TALK)
     for on_bad in ("raise", "drop"):
@@ -213,7 +241,7 @@ WORDS = st.text(st.characters(codec="utf-8"), min_size=1).filter(str.strip)
     prompt=WORDS,
     answers=st.lists(WORDS, min_size=2, max_size=2, unique=True),
     scores=st.tuples(
-        st.none() | st.floats(allow_nan=False, allow_infinity=False), st.none() | st.integers(-9, 9)
+        st.none() | st.floats(allow_nan=False, allow_infinity=False, width=32), st.none() | st.integers(-9, 9)
     ),
     around=st.lists(LINE, max_size=3),
 )

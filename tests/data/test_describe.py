@@ -51,6 +51,20 @@ def test_limit_and_nothing_usable(path, tmp_path):
         describe(bad)
 
 
+def test_scores_whose_gap_is_no_number_are_left_out(path):
+    """1e308 − (−1e308) is infinite, and a median of it no number; a float32 holds neither score."""
+    rows = [
+        row("d", "x", "y", (1e308, -1e308)),
+        row("e", "x", "y", (3e38, -3e38)),
+        row("f", "x", "y", (1, 0)),
+    ]
+    path.write_text("".join(json.dumps(one) + "\n" for one in rows))
+    found = describe(path)
+    assert found.report.drop_counts == {"bad_score": 1}
+    assert found.score_gaps is not None
+    assert (found.score_gaps.maximum, found.score_gaps.mean) == (6e38, pytest.approx(3e38))
+
+
 def test_spread_is_of_the_values():
     spread = Spread.of(range(101))
     assert (spread.minimum, spread.p05, spread.median, spread.p95, spread.maximum) == (0, 5, 50, 95, 100)

@@ -93,6 +93,16 @@ def test_json_array_gzip_and_byte_order_mark(tmp_path):
         assert load_pairs(path).pairs == expected
 
 
+def test_a_json_array_may_begin_after_blank_lines(tmp_path):
+    rows = [ROWS["text"], ROWS["text"] | {"chosen": "A kite."}]
+    path, broken = tmp_path / "a.json", tmp_path / "b.json"
+    path.write_text("\n \n" + json.dumps(rows, indent=2))
+    assert load_pairs(path).pairs == load_pairs(jsonl(tmp_path / "a.jsonl", *rows)).pairs
+    broken.write_text('\n\n[{"prompt": "a"},\n {"prompt": }]')
+    with pytest.raises(InputError, match="b.json:4: broken JSON"):
+        load_pairs(broken)
+
+
 def test_write_then_load_gives_the_same_pairs(tmp_path):
     row = ROWS["ultrafeedback"] | {"score_chosen": 8, "score_rejected": None}
     pairs = load_pairs(jsonl(tmp_path / "a.jsonl", row)).pairs

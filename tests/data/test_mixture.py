@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from gammapo.data import Source, load_pairs, mix_pairs
+from gammapo import files
+from gammapo.data import Source, fingerprint, load_pairs, mix_pairs, source_sha256, sources_of
 from gammapo.errors import InputError
 
 
@@ -82,6 +83,54 @@ def test_from_python(folder):
 def test_faults_are_named(folder, change, message):
     with pytest.raises(InputError, match=message):
         mix(folder, **change)
+
+
+def test_a_split_of_the_whole_is_refused(folder):
+    mix(folder)
+    with pytest.raises(InputError, match=r"mix.yaml: split: a mixture has no split 'train'.*path: …, split"):
+        load_pairs(folder / "mix.yaml", split="train")
+
+
+def test_a_limit_counts_and_names_what_is_kept(folder):
+    whole = mix(folder)
+    for limit in (0, -1):
+        with pytest.raises(InputError, match=f"limit: is {limit}; expected at least 1"):
+            load_pairs(folder / "mix.yaml", limit=limit)
+    five, ten, all_of_it = (load_pairs(folder / "mix.yaml", limit=limit) for limit in (5, 10, 1000))
+    assert (five.pairs, ten.pairs, all_of_it.pairs) == (whole.pairs[:5], whole.pairs[:10], whole.pairs)
+    for loaded in (five, ten, all_of_it):
+        assert loaded.report.pairs == len(loaded.pairs)
+        assert loaded.report.fingerprint == fingerprint(loaded.pairs)
+
+
+def test_what_a_mixture_reads_is_listed(folder):
+    sources = ["a.jsonl", {"path": "owner/name", "split": "train_prefs"}]
+    (folder / "mix.yaml").write_text(json.dumps({"sources": sources}))
+    assert sources_of(folder / "mix.yaml") == [
+        Source(path=str(folder / "a.jsonl")),
+        Source(path="owner/name", split="train_prefs"),
+    ]
+    assert sources_of("owner/name", "test") == [Source(path="owner/name", split="test")]
+
+
+def test_a_mixture_is_named_by_its_data_not_by_its_words(folder):
+    def named():
+        path = folder / "mix.yaml"
+        return source_sha256(path, load_pairs(path).report.fingerprint)
+
+    mix(folder)
+    first = named()
+    path = folder / "mix.yaml"
+    path.write_text("# the same sources\n" + path.read_text())
+    assert named() == first
+    rows = [json.loads(line) for line in (folder / "b.jsonl").read_text().splitlines()]
+    rows[3]["chosen"] = "indeed"
+    (folder / "b.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert named() != first
+    mix(folder, seed=1)
+    assert named() != first
+    assert source_sha256(folder / "a.jsonl", "any") == files.sha256(folder / "a.jsonl")
+    assert source_sha256("owner/name", "any") == "any"
 
 
 def test_not_yaml(folder):

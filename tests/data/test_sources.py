@@ -79,7 +79,7 @@ def test_folder_of_data_files_goes_the_way_of_a_hub_id(table, expected, tmp_path
 def test_unknown_hub_id_and_missing_files_are_told_apart():
     with pytest.raises(InputError, match=r"owner/no-such-name: .*check the name and the connection"):
         load_pairs("owner/no-such-name")
-    for path in ("folder/pairs.jsonl", "pairs", "a/b/c"):
+    for path in ("folder/pairs.jsonl", "folder/pairs.csv", "pairs", "a/b/c"):
         with pytest.raises(InputError, match="no such file"):
             load_pairs(path)
 
@@ -95,6 +95,52 @@ def test_a_link_out_of_the_folder_is_refused(table, tmp_path):
     (tmp_path / "saved" / "more.jsonl").symlink_to(tmp_path / "secret.jsonl")
     with pytest.raises(InputError, match=r"more.jsonl: is a link that leads out of the given folder"):
         load_pairs(tmp_path / "saved")
+
+
+TABLE = """prompt,chosen,rejected,score_chosen,score_rejected,when
+"A ""bird"", please",A wren.,A cat.,7.5,,2020-01-01
+5,NA,null,3,2,
+"two
+lines","a
+
+b",None,1,2,later
+"""
+
+
+@pytest.mark.parametrize("name", ["pairs.csv", "PAIRS.CSV", "pairs.csv.gz", "pairs.tsv"])
+def test_csv(name, tmp_path):
+    """Texts stay as they are, numbers, "NA" and all; scores are numbers; blank lines stand in an answer."""
+    text = "\ufeff" + TABLE
+    if name.endswith(".tsv"):
+        text = text.replace(",", "\t")
+    (tmp_path / name).write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+    loaded = load_pairs(tmp_path / name)
+    texts = [(pair.prompt[0].content.replace("\t", ","), pair.chosen, pair.rejected) for pair in loaded.pairs]
+    assert texts == [
+        ('A "bird", please', "A wren.", "A cat."),
+        ("5", "NA", "null"),
+        ("two\nlines", "a\n\nb", "None"),
+    ]
+    assert [pair.chosen_score for pair in loaded.pairs] == [7.5, 3, 1]
+    assert [pair.rejected_score for pair in loaded.pairs] == [None, 2, 2]
+    assert [pair.origin for pair in loaded.pairs] == [f"{tmp_path / name}:{row}" for row in (1, 2, 3)]
+    assert loaded.report.ignored_columns == ("when",)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is empty"),
+        (b"prompt,chosen,rejected\n", "is empty"),
+        (b"prompt,chosen,rejected\na,b\n", "not readable as CSV: .*Expected 3 columns, got 2"),
+        (TABLE.replace("wren", "wr\xe9n").encode("latin-1"), "not readable as CSV: .*invalid UTF8"),
+        (b"question,better,worse\na,b,c\n", "no column 'chosen' among question, better, worse"),
+    ],
+)
+def test_what_is_wrong_with_a_csv_file_is_said(content, said, tmp_path):
+    (tmp_path / "pairs.csv").write_bytes(content)
+    with pytest.raises(InputError, match=f"pairs.csv: .*{said}"):
+        load_pairs(tmp_path / "pairs.csv", on_bad="drop")
 
 
 def test_damaged_files_are_named(table, tmp_path):

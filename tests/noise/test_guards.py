@@ -46,3 +46,24 @@ def test_the_clean_file_beside_its_own_noisy_copy_passes(tmp_path):
     clean.write_bytes(b"other")
     with pytest.raises(InputError, match="lies beside it"):
         noise.refuse_corrupted(clean, None)
+
+
+def test_data_that_is_no_single_file_is_known_by_its_hash(tmp_path):
+    folder = tmp_path / "pairs"
+    folder.mkdir()
+    made = noise.Manifest(steps=(), pairs=1, changed={}, source_sha256="abc")
+    noise.write_manifest(tmp_path / "pairs.noise.json", made)
+    noise.refuse_corrupted(folder, None, "abc")
+    assert noise.manifest_of(folder, None, "abc") is None
+    with pytest.raises(InputError, match="lies beside it"):
+        noise.refuse_corrupted(folder, None, "other")
+    with pytest.raises(InputError, match="tells of labels with the mark"):
+        noise.manifest_of(folder, None, "other")
+
+
+def test_the_way_out_holds_for_every_verb(tmp_path):
+    """Only `corrupt` has --force; train and repair meet this error too."""
+    with pytest.raises(
+        InputError, match="leave out the noise asked for now; `gammapo corrupt` takes .*--force"
+    ):
+        noise.refuse_corrupted(tmp_path / "noisy.jsonl", "abc")

@@ -24,6 +24,12 @@ def test_file_names():
         assert noise.manifest_path(f"folder/{name}").as_posix() == "folder/noisy.noise.json"
 
 
+def test_a_folder_without_a_name_has_a_place_for_its_manifest_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert noise.manifest_path(".") == tmp_path.parent / f"{tmp_path.name}.noise.json"
+    assert noise.manifest_path("/").name == ".noise.json"
+
+
 def test_tampering_and_foreign_files_are_named(scored, tmp_path):
     path = noise.write_manifest(
         tmp_path / "a.noise.json", noise.corrupt(scored, "symmetric", rate=0.1, seed=0).manifest

@@ -66,9 +66,16 @@ def test_everything_is_escaped():
 
 def test_markdown_is_escaped_and_complete():
     text = full_page().markdown()
-    assert "<script" not in re.sub(r"(?m)^    .*$", "", text)  # indented lines are code, shown as they are
+    assert "<script" not in re.sub(r"(?ms)^(```+)$.*?^\1$", "", text)  # code is shown as it is
     for words in ("# Title", "## Second", "| model | score |", "beware", "**Prompt:**", "Chart, drawn"):
         assert words in text
+
+
+def test_code_stays_code_below_a_list_and_around_fences():
+    page = Page("t")
+    page.facts({"seed": "0"})
+    page.code("a\n```\n<script>")
+    assert page.markdown().endswith("- seed: 0\n\n````\na\n```\n<script>\n````\n")
 
 
 def test_a_pipe_does_not_break_a_markdown_table():

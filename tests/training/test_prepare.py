@@ -19,3 +19,12 @@ def test_labels_that_are_corrupted_already_are_not_corrupted_again(recipe_dict, 
         prepare(parse_recipe(recipe_dict))
     recipe_dict["noise"] = {"rate": 0.0}
     assert prepare(parse_recipe(recipe_dict)).noise is None
+
+
+def test_rows_that_a_limit_leaves_out_are_told_of(recipe_dict):
+    whole = prepare(parse_recipe(recipe_dict))
+    assert not [note for note in whole.notes if "limit" in note]
+    recipe_dict["data"]["limit"] = 5
+    cut = prepare(parse_recipe(recipe_dict))
+    assert len(cut.pairs) == 5
+    assert "data.limit is 5: what follows in the file is not read" in cut.notes

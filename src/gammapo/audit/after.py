@@ -174,7 +174,7 @@ def audit_witnesses(
         flipped: see `audit_run`.
 
     Raises:
-        InputError: a witnessed pair is not in the file, or there are too few.
+        InputError: a witnessed pair is not in the file, or there are too few pairs or prompts.
     """
     by_id = {pair.id: pair for pair in pairs}
     unknown = [one for one in witnesses.ids if one not in by_id]
@@ -184,8 +184,8 @@ def audit_witnesses(
             file=name,
             fix="give the pair file on which the witnesses were made",
         )
-    found = judge(witnesses)
     judged = [by_id[one] for one in witnesses.ids]
+    found = judge(witnesses, [pair.prompt for pair in judged])
     suspects, truth = _ranked(judged, found.probability, found.evidence, flipped)
     return RunAudit(
         run=name,

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from gammapo.audit.findings import Finding, Hit
+from gammapo.audit.wording import words
 from gammapo.types import PreferencePair
 
 NEAR = 0.9  # similarity from which two answers count as nearly the same
 CUT_WORDS = 12  # a shorter answer without a full stop is terse rather than cut
-WORD = re.compile(r"\w+")
 OPEN_END = re.compile(r"[\w,;:\-–—(\[{/&+=]$")
 LIST_LINE = re.compile(r"\s*(?:[-*•#>|]|\d+[.)])")
 LINK_END = re.compile(r"(?:https?://|www\.)\S+$|\S+@\S+\.\w+$")
@@ -31,7 +31,10 @@ def near_identical(pairs: Sequence[PreferencePair]) -> Finding:
     for pair in pairs:
         shared = similarity(pair.chosen, pair.rejected)
         if shared >= NEAR:
-            hits.append(Hit(id=pair.id, origin=pair.origin, detail=f"{100 * shared:.0f} % the same"))
+            # 100 % would say that they are equal, which the answers of no pair are
+            near = "the same but for punctuation and white space"
+            detail = near if shared == 1 else f"{min(99, round(100 * shared))} % the same"
+            hits.append(Hit(id=pair.id, origin=pair.origin, detail=detail))
     return Finding(
         name="near_identical",
         title="nearly identical answers",
@@ -43,7 +46,9 @@ def near_identical(pairs: Sequence[PreferencePair]) -> Finding:
 def similarity(one: str, two: str) -> float:
     """The larger of two shares in [0, 1]: of characters in a common start and end, and of common word pairs.
 
-    Texts whose lengths differ by more than a quarter count as 0: they cannot reach the threshold.
+    Case and signs count; words and signs that are all the same, in the same order, give 1 whatever the
+    punctuation around them (see `wording`). Texts whose lengths differ by more than a quarter count as 0:
+    they cannot reach the threshold.
     """
     shorter, longer = sorted((len(one), len(two)))
     if longer == 0 or shorter / longer < 0.75:
@@ -53,7 +58,7 @@ def similarity(one: str, two: str) -> float:
     by_characters = (start + end) / longer
     if by_characters >= NEAR:
         return by_characters
-    return max(by_characters, _common_word_pairs(one.casefold(), two.casefold()))
+    return max(by_characters, _common_word_pairs(words(one), words(two)))
 
 
 def _common_prefix(one: str, two: str) -> int:
@@ -67,15 +72,15 @@ def _common_prefix(one: str, two: str) -> int:
     return low
 
 
-def _common_word_pairs(one: str, two: str) -> float:
-    first, second = WORD.findall(one), WORD.findall(two)
+def _common_word_pairs(first: list[str], second: list[str]) -> float:
     if first == second:
-        return 1.0
+        return 1.0 if first else 0.0
     if len(set(first) & set(second)) < 0.7 * max(len(set(first)), len(set(second))):
         return 0.0
     left = Counter(zip(["", *first], [*first, ""], strict=True))
     right = Counter(zip(["", *second], [*second, ""], strict=True))
-    return 2 * (left & right).total() / (left.total() + right.total())
+    total = left.total() + right.total()
+    return min(2 * (left & right).total(), total - 1) / total  # other words in another order are not the same
 
 
 def cut_off(pairs: Sequence[PreferencePair]) -> Finding:

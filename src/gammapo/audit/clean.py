@@ -64,9 +64,9 @@ def write_clean(
         files.refuse_existing(output)
         files.refuse_existing(record)
     mark = {MARKER: report.load.noise_marker} if report.load.noise_marker else None
-    write_pairs(output, kept, overwrite=overwrite, extra=mark)
     counts = _counts(reasons, drop) | report.load.drop_counts
-    files.write_json(record, _record(report, reasons, kept=len(kept)), overwrite=overwrite)
+    with files.json_last(record, _record(report, reasons, kept=len(kept)), overwrite=overwrite):
+        write_pairs(output, kept, overwrite=overwrite, extra=mark)
     return Cleaned(file=Path(output), record=record, kept=len(kept), dropped=counts)
 
 

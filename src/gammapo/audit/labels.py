@@ -9,12 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gammapo.audit.findings import Finding, Hit
+from gammapo.audit.wording import same_text
 from gammapo.types import PreferencePair
-
-
-def same_text(text: str) -> str:
-    """Text with case and white space evened out."""
-    return " ".join(text.casefold().split())
 
 
 def contradictions_and_repeats(pairs: Sequence[PreferencePair]) -> tuple[Finding, Finding]:
@@ -23,6 +19,8 @@ def contradictions_and_repeats(pairs: Sequence[PreferencePair]) -> tuple[Finding
     for index, pair in enumerate(pairs):
         prompt = "\0".join(f"{message.role}\0{same_text(message.content)}" for message in pair.prompt)
         chosen, rejected = same_text(pair.chosen), same_text(pair.rejected)
+        if chosen == rejected:  # case or white space alone tell these two apart, so here they count
+            chosen, rejected = pair.chosen, pair.rejected
         key = hash((prompt, *sorted((chosen, rejected))))
         groups.setdefault(key, []).append((index, chosen < rejected))
     against, again = [], []

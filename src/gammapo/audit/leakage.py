@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from gammapo.audit.findings import Finding, Hit
+from gammapo.audit.wording import same_text, words
 from gammapo.types import Message, PreferencePair
 
-WORD = re.compile(r"\w+")
 SHINGLE = 6  # words in a run that is looked up
 NEAR = 0.7  # share of an evaluation prompt's runs that one training prompt must hold
 
@@ -30,42 +29,56 @@ def leakage(
     )
     if held_out is None:
         return replace(finding, skipped="no evaluation file given (--eval)")
-    exact, runs, sizes = _index(held_out)
+    index = _index(held_out)
     hits = []
     for pair in pairs:
-        words = _words(pair.prompt)
-        found = exact.get(" ".join(words))
-        detail = f"the same as {found}" if found else ""
-        if not detail and runs:
-            near = Counter(name for run in set(_runs(words)) for name in runs.get(run, ()))
-            best = max(near, key=lambda name: near[name] / sizes[name], default=None)
-            if best is not None and near[best] / sizes[best] >= NEAR:
-                share = 100 * near[best] / sizes[best]
-                detail = f"holds {share:.0f} % of {held_out[best][0]}"
-        if detail:
+        if detail := _found(same_text(pair.prompt[-1].content), index):
             hits.append(Hit(id=pair.id, origin=pair.origin, detail=detail, side="prompt"))
     return replace(finding, hits=tuple(hits))
 
 
-def _index(
-    held_out: Sequence[tuple[str, Sequence[Message]]],
-) -> tuple[dict[str, str], dict[int, list[int]], list[int]]:
-    exact: dict[str, str] = {}
-    runs: dict[int, list[int]] = {}
-    sizes = []
+@dataclass(frozen=True, kw_only=True)
+class _Index:
+    """Evaluation prompts to be looked up: text, and words, → name; hash of six words → numbers of prompts.
+
+    `names` and `sizes` are a prompt's name and how many different runs it has, by its number.
+    """
+
+    texts: dict[str, str] = field(default_factory=dict)
+    words: dict[str, str] = field(default_factory=dict)
+    runs: dict[int, list[int]] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+
+
+def _index(held_out: Sequence[tuple[str, Sequence[Message]]]) -> _Index:
+    index = _Index()
     for number, (name, prompt) in enumerate(held_out):
-        words = _words(prompt)
-        exact.setdefault(" ".join(words), name)
-        own = set(_runs(words))
-        sizes.append(max(len(own), 1))
+        text = same_text(prompt[-1].content)
+        found = words(text)
+        index.texts.setdefault(text, name)
+        index.words.setdefault(" ".join(found), name)
+        own = set(_runs(found))
+        index.names.append(name)
+        index.sizes.append(max(len(own), 1))
         for run in own:
-            runs.setdefault(run, []).append(number)
-    return exact, runs, sizes
+            index.runs.setdefault(run, []).append(number)
+    return index
 
 
-def _words(prompt: Sequence[Message]) -> list[str]:
-    return WORD.findall(prompt[-1].content.casefold())
+def _found(text: str, index: _Index) -> str:
+    """Where a `same_text` is among the evaluation prompts, in words, or ""."""
+    if name := index.texts.get(text):
+        return f"the same as {name}"
+    found = words(text)
+    if found and (name := index.words.get(" ".join(found))):
+        return f"the same as {name} but for punctuation"
+    near = Counter(number for run in set(_runs(found)) for number in index.runs.get(run, ()))
+    best = max(near, key=lambda number: near[number] / index.sizes[number], default=None)
+    if best is None or near[best] / index.sizes[best] < NEAR:
+        return ""
+    return f"holds {100 * near[best] / index.sizes[best]:.0f} % of {index.names[best]}"
 
 
-def _runs(words: Sequence[str]) -> list[int]:
-    return [hash(tuple(words[i : i + SHINGLE])) for i in range(len(words) - SHINGLE + 1)]
+def _runs(found: Sequence[str]) -> list[int]:
+    return [hash(tuple(found[i : i + SHINGLE])) for i in range(len(found) - SHINGLE + 1)]

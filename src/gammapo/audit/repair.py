@@ -56,8 +56,10 @@ def write_repaired(
         raise InputError(f"unknown {how!r}", field="how", expected="'flip' or 'drop'")
     if not 0 <= above <= 1:
         raise InputError(f"is {above}", field="above", expected="a probability in [0, 1]")
+    record = repaired_record_path(output)
     files.refuse_other_than_jsonl(output)
-    files.refuse_input(output, {one.pair.origin.rpartition(":")[0] for one in audit.suspects})
+    for path in (output, record):
+        files.refuse_input(path, {one.pair.origin.rpartition(":")[0] for one in audit.suspects})
     chosen = {one.pair.id: one for one in audit.suspects if one.probability > above}
     judged = {one.pair.id: one.pair for one in audit.suspects}
     in_order = sorted({**{pair.id: pair for pair in pairs}, **judged}.values(), key=_place)
@@ -67,14 +69,12 @@ def write_repaired(
         mended = [pair for pair in in_order if pair.id not in chosen]
     if not mended:
         raise InputError("every pair would be dropped", field="above", fix="choose a higher threshold")
-    record = repaired_record_path(output)
     for path in () if overwrite else (output, record):
         files.refuse_existing(path)
-    write_pairs(output, mended, overwrite=overwrite, extra={MARKER: marker} if marker else None)
     changes = [{"id": name, "flip_probability": one.probability} for name, one in chosen.items()]
-    files.write_json(
-        record, {"run": audit.run, "how": how, "above": above, "changed": changes}, overwrite=overwrite
-    )
+    value = {"run": audit.run, "how": how, "above": above, "changed": changes}
+    with files.json_last(record, value, overwrite=overwrite):
+        write_pairs(output, mended, overwrite=overwrite, extra={MARKER: marker} if marker else None)
     known = [one.flipped for one in chosen.values()]
     return Repaired(
         file=Path(output),

@@ -24,6 +24,10 @@ the labels that contradict them.
 
 Witnesses may also know nothing of these labels. Then nothing follows, and `p_value` says so: it is that of
 agreement with labels that the weights have not seen, by chance alone.
+
+Pairs of one prompt are no independent observations: they share the prompt, often an answer, and with it the
+luck of the witnesses. So weights never learn from pairs of the prompt that they are asked about, and
+`p_value` counts prompts.
 """
 
 from __future__ import annotations
@@ -82,7 +86,8 @@ class Verdicts:
     surest pairs with its exact 95 % interval (Clopper–Pearson), an upper bound of ε; `fitted_share` is the ε
     that the logistic curve's shape suggests, which falls short where confidence grows slower than the curve.
     `weights` (k,) are w. `p_value` is one-sided: how often witnesses that know nothing of the labels would
-    agree with them as well (Wilcoxon's signed ranks of the evidence by weights that have not seen the label).
+    agree with them as well (Wilcoxon's signed ranks of a prompt's mean evidence, by weights that have not
+    seen its labels).
     """
 
     evidence: np.ndarray
@@ -105,18 +110,22 @@ def check_count(pairs: int) -> None:
         )
 
 
-def judge(witnesses: Witnesses) -> Verdicts:
+def judge(witnesses: Witnesses, prompts: Sequence[object] | None = None) -> Verdicts:
     """Weigh the witnesses against the given labels.
 
+    Args:
+        prompts: (n,) of each pair; equal ones are one prompt. None says that each pair has its own.
+
     Raises:
-        InputError: fewer than 40 pairs, on which the surest say nothing.
+        InputError: fewer than 40 pairs, on which the surest say nothing, or fewer than five prompts.
     """
     x = witnesses.values
+    prompts = range(len(x)) if prompts is None else prompts
     if len(x) < 2 * FEWEST_SURE:
         raise InputError(
             f"{len(x)} pairs", expected=f"at least {2 * FEWEST_SURE}, to judge labels by witnesses"
         )
-    unseen = _without_own_label(x)
+    unseen = _without_own_labels(x, prompts)
     sure = np.argsort(-np.abs(unseen), kind="stable")[: max(FEWEST_SURE, round(SUREST * len(x)))]
     against = int((unseen[sure] < 0).sum())
     share = min(against / len(sure), MAX_RATE)
@@ -132,20 +141,30 @@ def judge(witnesses: Witnesses) -> Verdicts:
         sure=len(sure),
         fitted_share=fitted,
         weights=weights,
-        p_value=_p_value(unseen),
+        p_value=_p_value(unseen, prompts),
     )
 
 
-def _p_value(unseen: np.ndarray) -> float:
-    if not unseen.any():
+def _p_value(unseen: np.ndarray, prompts: Sequence[object]) -> float:
+    """Of the evidence (n,), each prompt counting once, by the mean over its pairs."""
+    number = {prompt: index for index, prompt in enumerate(dict.fromkeys(prompts))}
+    which = [number[prompt] for prompt in prompts]
+    means = np.bincount(which, weights=unseen) / np.bincount(which)
+    if not means.any():
         return 1.0
-    found: Any = wilcoxon(unseen, alternative="greater")
+    found: Any = wilcoxon(means, alternative="greater")
     return float(found.pvalue)
 
 
-def _without_own_label(x: np.ndarray) -> np.ndarray:
-    """(n,) w·x with w learnt from the other folds, one draw of folds for all."""
-    fold = fold_of(range(len(x)), FOLDS, seed=0)
+def _without_own_labels(x: np.ndarray, prompts: Sequence[object]) -> np.ndarray:
+    """(n,) w·x with w learnt from the other folds, one draw of folds for all, cut by prompt."""
+    if len(set(prompts)) < FOLDS:
+        raise InputError(
+            f"pairs of {len(set(prompts))} prompts",
+            expected=f"at least {FOLDS}, to judge labels by weights that have not seen the prompt",
+            fix="give pairs of more prompts, or judge by a run's ledger (--by ledger)",
+        )
+    fold = fold_of(prompts, FOLDS, seed=0)
     evidence = np.empty(len(x))
     for number in range(FOLDS):
         evidence[fold == number] = x[fold == number] @ fit(x[fold != number]).weights

@@ -20,7 +20,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from gammapo import files, losses, noise, registry
@@ -128,13 +127,7 @@ def load_grid(path: str | Path) -> Grid:
     Raises:
         InputError: unreadable YAML, an unknown key, world, loss, noise kind or option.
     """
-    with files.open_text(path) as source:
-        try:
-            raw = yaml.safe_load(source)
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            line = None if mark is None else mark.line + 1
-            raise InputError("not valid YAML", file=path, line=line, fix="repair the file") from error
+    raw = files.read_yaml(path)
     if not isinstance(raw, dict):
         raise InputError("holds no grid", file=path, expected="keys such as worlds, losses and noise")
     return parse_grid(raw, file=path)

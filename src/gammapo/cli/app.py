@@ -100,9 +100,12 @@ def main() -> None:
         typer.echo("gammapo: interrupted; the same command goes on where it stood", err=True)
         sys.exit(130)
     except OSError as error:  # of libraries that write for themselves; files.py names its own
-        if error.filename is None:
-            raise
-        typer.echo(
-            f"gammapo: {error.filename}: {error.strerror}. To mend it: check path and rights", err=True
-        )
+        typer.echo(f"gammapo: {_in_words(error)}", err=True)
         sys.exit(2 if isinstance(error, PLACES) else 1)
+
+
+def _in_words(error: OSError) -> str:
+    """One line: the place, if the error names one, and what is wrong there."""
+    if error.filename is not None:
+        return f"{error.filename}: {error.strerror}. To mend it: check path and rights"
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 BEFORE = ("evaluation", "model", "max_length", "clean", "drop")  # options of the checks of data alone
 AFTER = ("by", "recipe", "folder", "repair", "how", "above", "seed")  # and of judging labels
+LEDGER, NOISE = "ledger.parquet", "noise.json"  # what is read of a run's folder
 WITH = {"drop": "clean", "by": "run", "recipe": "cross_fit", "folder": "cross_fit"}  # no part without these
 WITH |= {"how": "repair", "above": "repair"}
 
@@ -65,7 +66,9 @@ def command(
     ),
     how: str = typer.Option("flip", "--how", help="What --repair does to suspects: flip or drop."),
     above: float = typer.Option(0.5, "--above", help="Probability of a wrong label from which it does."),
-    seed: int = typer.Option(0, "--seed", help="Of the bootstrap interval."),
+    seed: int = typer.Option(
+        0, "--seed", min=0, help="Of the bootstrap interval (--by ledger) or the folds (--cross-fit)."
+    ),
     overwrite: bool = typer.Option(False, "--overwrite", help="Replace outputs that exist."),
     format: Format = typer.Option(Format.table, "--format", help="How to print the result."),
 ) -> None:
@@ -83,14 +86,13 @@ def command(
         way = Way(run=run, by=by, text=text, folds=cross_fit, recipe=recipe, folder=folder, seed=seed)
         _after(source, split, way, html, examples, repair, how, above, overwrite, format)
         return
-    from gammapo import data, files, models
+    from gammapo import data, models
     from gammapo.audit import DROPPED_BY_DEFAULT, audit_pairs, write_clean
     from gammapo.audit.clean import record_path
     from gammapo.cli.console import print_json, stderr
 
-    outputs = [html, clean, record_path(clean) if clean else None]
-    for path in () if overwrite else [path for path in outputs if path is not None]:
-        files.refuse_existing(path)
+    inputs = [*_pair_files(source), *(path for one in evaluation or () for path in _pair_files(one))]
+    _refuse_outputs([html, clean, record_path(clean) if clean else None], inputs, overwrite)
     loaded = data.load_pairs(source, split=split, on_bad="drop")
     stderr.print(f"read {loaded.report.describe()}")
     report = audit_pairs(
@@ -137,14 +139,58 @@ def _refuse_idle(given: Set[str], after: bool) -> None:
             raise InputError("has no part here", field=flag(name), expected=f"{flag(needed)} with it")
 
 
-def _held_out(sources: list[str]) -> list[tuple[str, Sequence[Message]]]:
-    from gammapo import generation
+def _pair_files(source: str) -> list[Path]:
+    """The paths that a source of pairs is read from, those that it lists included, and their manifests."""
+    from gammapo import data, noise
 
-    prompts = []
+    paths = [source, *(one.path for one in data.sources_of(source))]
+    return [*map(Path, paths), *map(noise.manifest_path, paths)]
+
+
+def _refuse_outputs(
+    outputs: Sequence[Path | None], inputs: Sequence[str | Path | None], overwrite: bool
+) -> None:
+    """Raise InputError for an output that would replace an input, or unasked what is there."""
+    from gammapo import files
+
+    for path in outputs:
+        if path is not None:
+            files.refuse_input(path, [one for one in inputs if one is not None])
+            if not overwrite:
+                files.refuse_existing(path)
+
+
+def _held_out(sources: list[str]) -> list[tuple[str, Sequence[Message]]]:
+    """(place, prompt) of each evaluation prompt; the place is file and line, or row if it has no line."""
+    from gammapo import data, generation
+
+    prompts: list[tuple[str, Sequence[Message]]] = []
     for source in sources:
+        if data.is_mixture(source):
+            prompts += [(pair.origin, pair.prompt) for pair in data.load_pairs(source).pairs]
+            continue
         items = generation.load_prompts(source).items
-        prompts += [(f"{source}:{number}", item.messages) for number, item in enumerate(items, start=1)]
+        lines = _lines(Path(source), len(items))
+        prompts += [(f"{source}:{line}", item.messages) for line, item in zip(lines, items, strict=True)]
     return prompts
+
+
+def _lines(source: Path, prompts: int) -> Sequence[int]:
+    """The line of each prompt in a file of one a line, blank ones between; in any other source its row."""
+    from gammapo import files
+    from gammapo.errors import InputError
+
+    rows = range(1, prompts + 1)
+    if source.suffix.lower() in (".csv", ".tsv") or not source.is_file():
+        return rows
+    try:
+        with files.open_text(source) as text:
+            found = [(number, line.lstrip()[:1]) for number, line in enumerate(text, start=1) if line.strip()]
+    except InputError:  # Parquet
+        return rows
+    if len(found) != prompts or (found[0][1] == "[" and not source.name.endswith((".txt", ".txt.gz"))):
+        return rows  # a JSON array
+    return [number for number, _ in found]
 
 
 def _cleaned(cleaned: Cleaned | None) -> dict[str, Any] | None:
@@ -202,18 +248,19 @@ def _after(
     overwrite: bool,
     format: Format,
 ) -> None:
-    from gammapo import data, files
+    from gammapo import data
     from gammapo.audit import write_repaired
     from gammapo.audit.repair import repaired_record_path
     from gammapo.cli.console import print_json, stderr
 
-    outputs = [html, repair, repaired_record_path(repair) if repair else None]
-    for path in () if overwrite else [path for path in outputs if path is not None]:
-        files.refuse_existing(path)
+    run_files = [] if way.run is None else [way.run, way.run / LEDGER, way.run / NOISE]
+    inputs = [*_pair_files(source), *(path for path in run_files if path.is_file()), way.recipe]
+    _refuse_outputs([html, repair, repaired_record_path(repair) if repair else None], inputs, overwrite)
     loaded = data.load_pairs(source, split=split, on_bad="drop")
     stderr.print(f"read {loaded.report.describe()}")
     pairs, manifest = as_trained(source, loaded, way.run)
     found = _suspects(way, pairs, None if manifest is None else manifest.flipped)
+    unjudged = len(loaded.pairs) - len(found.suspects)
     if not found.knows:
         stderr.print(
             f"the witnesses agree with the labels no better than chance (p = {found.p_value:.2g}): "
@@ -222,9 +269,10 @@ def _after(
     repaired = None
     if repair is not None:
         _refuse_ignorance(found, repair)
-        marker = None if manifest is None else manifest.fingerprint
+        marker = loaded.report.noise_marker if manifest is None else manifest.fingerprint
+        unseen = loaded.pairs[len(pairs) :]  # by a run on the file's first pairs; they stay as they are
         repaired = write_repaired(
-            found, repair, how=how, above=above, pairs=pairs, marker=marker, overwrite=overwrite
+            found, repair, how=how, above=above, pairs=[*pairs, *unseen], marker=marker, overwrite=overwrite
         )
     if html is not None:
         from gammapo.audit.page import write_run_page
@@ -241,9 +289,9 @@ def _after(
                 "kept": repaired.kept,
                 "right": repaired.right,
             }
-        print_json({**found.as_dict(), "repaired": summary})
+        print_json({**found.as_dict(), "not_judged": unjudged, "repaired": summary})
     else:
-        print_run(found, repaired, above)
+        print_run(found, repaired, above, unjudged)
 
 
 def _refuse_ignorance(found: RunAudit, output: Path) -> None:
@@ -288,7 +336,7 @@ def _suspects(way: Way, pairs: Sequence[PreferencePair], flipped: Set[str] | Non
 def as_trained(
     source: str, loaded: LoadedPairs, run: Path | None
 ) -> tuple[Sequence[PreferencePair], Manifest | None]:
-    """The pairs with the labels that the run saw, and the manifest of turned ones where there is one.
+    """The pairs and labels that the run saw, and the manifest of turned ones where there is one.
 
     A run that corrupted its labels itself keeps the manifest in its folder; it took as many of the file's
     first pairs as the manifest counts. Otherwise the manifest may lie beside the pair file.
@@ -296,12 +344,13 @@ def as_trained(
     Raises:
         InputError: the run corrupted other pairs than these.
     """
-    from gammapo import noise
+    from gammapo import data, noise
     from gammapo.errors import InputError
 
-    inside = run / "noise.json" if run else None
+    inside = run / NOISE if run else None
     if inside is None or not inside.is_file():
-        return loaded.pairs, noise.manifest_of(source, loaded.report.noise_marker)
+        sha256 = data.source_sha256(source, loaded.report.fingerprint)
+        return loaded.pairs, noise.manifest_of(source, loaded.report.noise_marker, sha256)
     manifest = noise.read_manifest(inside)
     again = noise.compose(loaded.pairs[: manifest.pairs], manifest.steps)
     if again.manifest.changed != manifest.changed:
@@ -313,7 +362,7 @@ def as_trained(
     return again.pairs, manifest
 
 
-def print_run(found: RunAudit, repaired: Repaired | None, above: float) -> None:
+def print_run(found: RunAudit, repaired: Repaired | None, above: float, unjudged: int) -> None:
     from gammapo.cli.console import print_table
 
     low, high = found.rate_ci95
@@ -332,6 +381,8 @@ def print_run(found: RunAudit, repaired: Repaired | None, above: float) -> None:
         rows.append(["chance alone would agree as well", f"p = {found.p_value:.2g}"])
     if found.missing:
         rows.append(["in the ledger, not in the file", str(found.missing)])
+    if unjudged:
+        rows.append(["in the file, not judged", str(unjudged)])
     if found.truth is not None:
         truth = found.truth
         rows.append(["wrong labels, true", f"{100 * truth.rate:.1f} % ({truth.flips})"])
@@ -353,4 +404,5 @@ def print_run(found: RunAudit, repaired: Repaired | None, above: float) -> None:
     print_table(["most suspect", "where", "P(wrong)", "wrong indeed"], top)
     if repaired is not None:
         indeed = "" if repaired.right is None else f", {repaired.right} of them wrong indeed"
-        print(f"\n{repaired.file}: {repaired.kept} pairs, {repaired.changed} changed{indeed}")
+        as_they_are = f"; {unjudged} were not judged and stay as they are" if unjudged else ""
+        print(f"\n{repaired.file}: {repaired.kept} pairs, {repaired.changed} changed{indeed}{as_they_are}")

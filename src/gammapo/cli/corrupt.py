@@ -11,7 +11,9 @@ from gammapo.cli.console import Format
 
 
 def command(
-    source: str = typer.Argument(help="Clean pairs: a file, a `datasets` folder or a hub id."),
+    source: str = typer.Argument(
+        help="Clean pairs: a file, a `datasets` folder, a hub id, or a YAML mixture."
+    ),
     noise: list[str] = typer.Option(
         ..., "--noise", help="Kind, with options as kind:key=value,…; repeat for several."
     ),
@@ -35,28 +37,32 @@ def command(
     from gammapo import data, files
     from gammapo import noise as noises
     from gammapo.cli.console import print_json, print_table, stderr
+    from gammapo.noise.guards import own_noise_told
 
     record = noises.manifest_path(output)
     files.refuse_other_than_jsonl(output)
+    parts = data.sources_of(source, split)
     for path in (output, record):
-        files.refuse_input(path, [source])
+        files.refuse_input(path, [source, *(part.path for part in parts)])
         if not overwrite:
             files.refuse_existing(path)
     steps = _steps(noise, rate, seed)
     if not force:
-        noises.refuse_held_out(source, split)
+        for name, its_split in ((source, split), *((part.path, part.split) for part in parts)):
+            noises.refuse_held_out(name, its_split)
     loaded = data.load_pairs(source, split=split, on_bad="drop" if drop_bad else "raise")
+    sha256 = data.source_sha256(source, loaded.report.fingerprint)
     if not force:
-        noises.refuse_corrupted(source, loaded.report.noise_marker)
-    for path in (output, record):  # of a mixture, the files that it lists
-        files.refuse_input(path, {pair.origin.rpartition(":")[0] for pair in loaded.pairs})
+        noises.refuse_corrupted(source, loaded.report.noise_marker, sha256)
+        for part in parts if data.is_mixture(source) else ():
+            noises.refuse_corrupted(part.path, None)
     stderr.print(f"read {loaded.report.describe()}")
-    done = noises.compose(loaded.pairs, steps)
-    sha256 = files.sha256(source) if Path(source).is_file() else loaded.report.fingerprint
+    with own_noise_told(step.kind for step in steps):
+        done = noises.compose(loaded.pairs, steps)
     manifest = replace(done.manifest, source=str(source), source_sha256=sha256)
-    noises.write_manifest(record, manifest, overwrite=overwrite)
     marker = {data.MARKER: manifest.fingerprint}
-    data.write_pairs(output, done.pairs, overwrite=overwrite, extra=marker)
+    with files.json_last(record, manifest.as_dict(), overwrite=overwrite):
+        data.write_pairs(output, done.pairs, overwrite=overwrite, extra=marker)
     summary = {
         "output": str(output),
         "manifest": str(record),
@@ -92,30 +98,36 @@ def _steps(noise: list[str], rate: list[float], seed: int) -> list[Any]:
 def parse_spec(text: str) -> tuple[str, dict[str, Any]]:
     """ "truncate:side=chosen,keep=0.3" → ("truncate", {"side": "chosen", "keep": 0.3}).
 
-    A user's "module:attribute" stays whole; its options follow a second colon.
+    A user's "module:attribute" stays whole; its options follow a second colon. A value is read as YAML, and
+    stays text where the option's default is text, so that `word=5` is the word "5".
 
     Raises:
-        InputError: an option without a name or an equals sign, or a value that is no YAML.
+        InputError: an unknown kind, an option without a name or an equals sign, or a value that is no YAML.
     """
     import yaml
 
+    from gammapo import noise
     from gammapo.errors import InputError
 
     head, _, tail = text.rpartition(":")
     if not head or "=" not in tail:
         return text, {}
+    defaults = noise.get(head).options
     options = {}
     for item in tail.split(","):
         name, equals, value = item.partition("=")
         if not equals or not name.strip():
             raise InputError(f"cannot read {item!r}", field="--noise", expected="kind:key=value,key=value")
+        name = name.strip()
         try:
-            options[name.strip()] = yaml.safe_load(value)
+            given = yaml.safe_load(value)
         except (yaml.YAMLError, ValueError) as error:  # ValueError: what looks like a date and is none
             raise InputError(
-                f"cannot read {value!r} as the value of {name.strip()!r} in {text!r}",
+                f"cannot read {value!r} as the value of {name!r} in {text!r}",
                 field="--noise",
                 expected="a number, true, false or a word",
                 fix="change the value",
             ) from error
+        as_text = isinstance(defaults.get(name), str) and not isinstance(given, str)
+        options[name] = value.strip() if as_text else given
     return head, options

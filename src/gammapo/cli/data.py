@@ -33,19 +33,14 @@ def describe_command(
     """Show shape, counts, lengths, scores, ties and repeats of a pair file, and one row as tokens."""
     from gammapo import models
     from gammapo.cli.console import print_json
-    from gammapo.data import iter_pairs, load_pairs
+    from gammapo.data import load_pairs
     from gammapo.data.describe import describe, preview
-    from gammapo.data.mixture import is_mixture
 
     found = describe(source, split=split, limit=limit)
     shown = None
     if model is not None:
-        tokenizer = models.load_tokenizer(model)
-        if is_mixture(source):
-            first = load_pairs(source, on_bad="drop").pairs[0]
-        else:
-            first = next(iter_pairs(source, split=split, limit=1, on_bad="drop"))
-        shown = preview(first, tokenizer)
+        first = load_pairs(source, split=split, limit=1, on_bad="drop").pairs[0]
+        shown = preview(first, models.load_tokenizer(model))
     if format is Format.json:
         print_json(as_json(found, shown))
     else:

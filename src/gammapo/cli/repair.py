@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def command(
     source: str = typer.Argument(help="Pairs whose labels may be wrong: a file, a folder or a hub id."),
     recipe: Path = typer.Option(
-        None, "--recipe", help="How to train, a YAML file; its data and output are not used."
+        None, "--recipe", help="How to train, a YAML file; its data's path, split and limit are not used."
     ),
     model: str = typer.Option(None, "--model", help="Without a recipe: the model to start from."),
     loss: str = typer.Option(None, "--loss", help="Without a recipe: the loss."),
@@ -45,7 +45,7 @@ def command(
     ceiling: bool = typer.Option(
         False, "--ceiling", help="Where wrong labels are known: train on the true ones too."
     ),
-    seed: int = typer.Option(0, "--seed", help="Of the split, the bootstrap and the answers."),
+    seed: int = typer.Option(0, "--seed", min=0, help="Of the split, the bootstrap and the answers."),
     format: Format = typer.Option(Format.table, "--format", help="How to print the result."),
 ) -> None:
     """Train, audit, flip or drop the confident suspects, train again, and measure against doing nothing.
@@ -94,7 +94,8 @@ def _recipe(
                 expected="--recipe, or --model with --loss",
                 fix=f"leave {given} out, or use --set {given[2:]}.{key}=…",
             )
-        return load_recipe(path, changes)
+        # which rows of its own data a recipe takes says nothing of these pairs
+        return load_recipe(path, ["data.split=null", "data.limit=null", *changes])
     if model is None or loss is None:
         raise InputError("nothing says how to train", expected="--recipe, or --model with --loss")
     content: dict[str, Any] = {

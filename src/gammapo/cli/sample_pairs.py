@@ -31,13 +31,18 @@ def command(
     format: Format = typer.Option(Format.table, help="How to print the summary."),
 ) -> None:
     """Sample answers, score them, keep best against worst. A run that was cut goes on where it stood."""
-    from gammapo import files, generation, judging
-    from gammapo.benchmark.on_policy import check_output, sample_pairs
+    from gammapo import data, files, generation, judging
+    from gammapo.benchmark.on_policy import check_output, sample_pairs, samples_path
     from gammapo.benchmark.pair_report import summarise
     from gammapo.cli.console import print_json, print_table, stderr
     from gammapo.errors import RunError
 
     files.refuse_other_than_jsonl(output)
+    read = [prompts, *(one.path for one in data.sources_of(prompts))]
+    if Path(rules := scorer.partition(":")[2]).is_file():
+        read.append(rules)
+    for path in (output, samples_path(output)):
+        files.refuse_input(path, read)
     check_output(output, rescore=rescore, overwrite=overwrite)
     sampling = generation.Sampling(
         n=samples_per_prompt,

@@ -4,7 +4,7 @@ from gammapo.data.chat import ChatFormat, chat_format, encode_prompt
 from gammapo.data.faults import REASONS
 from gammapo.data.ids import fingerprint, pair_id
 from gammapo.data.load import Drop, LoadedPairs, LoadReport, iter_pairs
-from gammapo.data.mixture import Source, load_mixture, mix_pairs
+from gammapo.data.mixture import Source, is_mixture, load_mixture, mix_pairs, source_sha256, sources_of
 from gammapo.data.pairs import load_pairs
 from gammapo.data.shapes import MARKER
 from gammapo.data.tokenize import TokenizedPairs, TruncationReport, encode_pair, tokenize_pairs
@@ -25,11 +25,14 @@ __all__ = [
     "encode_pair",
     "encode_prompt",
     "fingerprint",
+    "is_mixture",
     "iter_pairs",
     "load_mixture",
     "load_pairs",
     "mix_pairs",
     "pair_id",
+    "source_sha256",
+    "sources_of",
     "tokenize_pairs",
     "write_pairs",
 ]

@@ -20,11 +20,16 @@ def text(value: Any, field: str) -> str:
     if not isinstance(value, str):
         kind = type(value).__name__
         raise RowError("not_text", f"holds {kind} {str(value)[:40]!r}", field=field, expected="text")
+    return whole(value, field)
+
+
+def whole(value: str, field: str, *, reason: str = "not_text") -> str:
+    """`value` if it can be written as UTF-8: half of a surrogate pair could not even be printed."""
     try:
         value.encode("utf-8")
     except UnicodeEncodeError as error:
         raise RowError(
-            "not_text",
+            reason,
             f"holds half of a surrogate pair at character {error.start + 1}",
             field=field,
             expected="valid Unicode text",

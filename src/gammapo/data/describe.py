@@ -12,11 +12,10 @@ import numpy as np
 
 from gammapo.data.chat import added_bos
 from gammapo.data.ids import pair_id
-from gammapo.data.load import LoadReport, iter_pairs
+from gammapo.data.load import LoadReport, iter_pairs, nothing_usable
 from gammapo.data.mixture import is_mixture
 from gammapo.data.pairs import load_pairs
 from gammapo.data.tokenize import encode_pair
-from gammapo.errors import InputError
 from gammapo.types import PreferencePair
 
 QUANTILES = (0.0, 0.05, 0.5, 0.95, 1.0)
@@ -106,7 +105,7 @@ def describe(path: str | Path, *, split: str | None = None, limit: int | None = 
     """Read a source once and say what it holds; unusable rows are counted in the report.
 
     Raises:
-        InputError: the source as a whole cannot be used, or holds no usable pair.
+        InputError: the source as a whole cannot be used, or holds no usable pair; a limit below 1.
     """
     tally = _Tally()
     if is_mixture(path):
@@ -118,11 +117,7 @@ def describe(path: str | Path, *, split: str | None = None, limit: int | None = 
     for pair in pairs:
         tally.add(pair)
     if not tally.chosen:
-        raise InputError(
-            f"holds no usable pair; {report.describe()}" if report.rows else "is empty",
-            file=path,
-            expected="at least one preference pair",
-        )
+        raise nothing_usable(report)
     return _described(report, tally)
 
 

@@ -21,6 +21,7 @@ REASONS = {
     "prompts_differ": "the two conversations differ before the answer",
     "bad_score": "unusable score",
     "bad_id": "unusable id",
+    "bad_column": "unusable name of a column",
     "no_label": "no label (a draw, or not judged)",
 }
 
@@ -43,7 +44,10 @@ class RowError(Exception):
 
     def at(self, file: str | Path, line: int) -> InputError:
         """The same fault as an error that names its place."""
-        fix = self.fix or "mend or remove the row, or load with on_bad='drop' to leave such rows out, counted"
+        fix = self.fix or (
+            "mend or remove the row, or have such rows left out, counted: --drop-bad of `gammapo corrupt`, "
+            "data.on_bad: drop in a recipe, on_bad='drop' in Python"
+        )
         return InputError(
             self.problem, file=file, line=line, field=self.field, expected=self.expected, fix=fix
         )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from gammapo.data.conversations import whole
 from gammapo.data.faults import REASONS, RowError
 from gammapo.data.ids import RepeatNumbers, fingerprint_bytes, pair_id
 from gammapo.data.shapes import MARKER, USED_COLUMNS, classify, parse
@@ -21,11 +22,12 @@ OnBad = Literal["raise", "drop"]
 
 @dataclass(frozen=True, kw_only=True)
 class Drop:
-    """One row left out: where, why (a key of faults.REASONS) and in words."""
+    """One row left out: where, why (a key of faults.REASONS) and in words, and what would have been right."""
 
     origin: str
     reason: str
     problem: str
+    expected: str | None = None
 
 
 @dataclass(kw_only=True)
@@ -58,7 +60,7 @@ class LoadReport:
 
     def describe(self) -> str:
         """One line a person can read: "980 of 1000 rows (shape hh); dropped 20: empty answer 20"."""
-        line = f"{self.pairs} of {self.rows} rows (shape {self.shape})"
+        line = f"{self.pairs} of {self.rows} rows" + (f" (shape {self.shape})" if self.shape else "")
         if self.dropped:
             reasons = ", ".join(f"{REASONS[name]} {count}" for name, count in self.drop_counts.items())
             line += f"; dropped {len(self.dropped)}: {reasons}"
@@ -79,7 +81,7 @@ def load_source(
     """Read preference pairs from a file, a `datasets` folder or a hub id; the shape is told by the columns.
 
     Args:
-        path: JSONL or JSON (gzip-compressed or not), Parquet, a folder, or a hub id "owner/name".
+        path: JSONL or JSON (gzip-compressed or not), Parquet, CSV, a folder, or a hub id "owner/name".
         split: which split of a folder or hub id; needed where there are several.
         limit: stop after this many good pairs.
         on_bad: "raise" at the first unusable row, or "drop" such rows and list them in the report.
@@ -90,13 +92,27 @@ def load_source(
     report = LoadReport(source=str(path), split=split)
     pairs = list(iter_pairs(path, split=split, limit=limit, on_bad=on_bad, report=report))
     if not pairs:
-        raise InputError(
-            f"holds no usable pair; {report.describe()}" if report.rows else "is empty",
-            file=path,
-            expected="at least one preference pair",
-            fix="check that this is the right file" + (" and the reasons above" if report.dropped else ""),
-        )
+        raise nothing_usable(report)
     return LoadedPairs(pairs=pairs, report=report)
+
+
+def nothing_usable(report: LoadReport) -> InputError:
+    """The error for a source of which no row could be used; it tells what is wrong with the first."""
+    if not report.dropped:
+        return InputError(
+            "is empty",
+            file=report.source,
+            expected="at least one preference pair",
+            fix="check that this is the right file",
+        )
+    first = report.dropped[0]
+    line = first.origin.rpartition(":")[2]
+    return InputError(
+        f"holds no usable pair; {report.describe()}. The first, at line {line}: {first.problem}",
+        file=report.source,
+        expected=first.expected or "at least one preference pair",
+        fix="check that this is the right file; docs/data.md lists the shapes that are read",
+    )
 
 
 def iter_pairs(
@@ -112,8 +128,7 @@ def iter_pairs(
         raise InputError(f"unknown {on_bad!r}", field="on_bad", expected="'raise' or 'drop'")
     report = report if report is not None else LoadReport(source=str(path), split=split)
     repeats, digest = RepeatNumbers(), hashlib.sha256()
-    if limit is not None and limit < 1:
-        raise InputError(f"is {limit}", field="limit", expected="at least 1")
+    check_limit(limit)
     for line, row in rows(path, split):
         report.rows += 1
         try:
@@ -121,9 +136,7 @@ def iter_pairs(
         except RowError as fault:
             if on_bad == "raise":
                 raise fault.at(path, line) from None
-            report.dropped.append(
-                Drop(origin=f"{path}:{line}", reason=fault.reason, problem=_in_words(fault))
-            )
+            report.dropped.append(_drop(fault, path, line))
             continue
         pair = _with_unique_id(pair, repeats)
         digest.update(fingerprint_bytes(pair))
@@ -134,11 +147,20 @@ def iter_pairs(
     report.fingerprint = digest.hexdigest()
 
 
+def check_limit(limit: int | None) -> None:
+    """Raise InputError for a limit of pairs that leaves none."""
+    if limit is not None and limit < 1:
+        raise InputError(f"is {limit}", field="limit", expected="at least 1")
+
+
 def _pair(row: object, line: int, report: LoadReport) -> PreferencePair:
     if isinstance(row, RowError):
         raise row
     if not isinstance(row, dict):
         raise RowError("not_object", f"the row is {type(row).__name__}", expected="an object with columns")
+    for name in row:
+        if not str(name).isascii():
+            whole(str(name), f"column {name!a}", reason="bad_column")
     shape = classify(row)
     if not report.shape:
         report.shape, report.columns = shape, tuple(map(str, row))
@@ -153,7 +175,7 @@ def _pair(row: object, line: int, report: LoadReport) -> PreferencePair:
     content = parse(row, shape)
     marker = row.get(MARKER)
     if isinstance(marker, str) and report.noise_marker is None:
-        report.noise_marker = marker
+        report.noise_marker = whole(marker, MARKER)
     return PreferencePair(
         id=_stored_id(row) or pair_id(content.prompt, content.chosen, content.rejected),
         prompt=content.prompt,
@@ -173,7 +195,7 @@ def _stored_id(row: dict) -> str | None:
         raise RowError(
             "bad_id", f"holds {type(value).__name__}", field="id", expected="text or a whole number"
         )
-    return str(value)
+    return whole(str(value), "id", reason="bad_id")
 
 
 def _with_unique_id(pair: PreferencePair, repeats: RepeatNumbers) -> PreferencePair:
@@ -181,5 +203,6 @@ def _with_unique_id(pair: PreferencePair, repeats: RepeatNumbers) -> PreferenceP
     return pair if unique == pair.id else replace(pair, id=unique)
 
 
-def _in_words(fault: RowError) -> str:
-    return f"{fault.field}: {fault.problem}" if fault.field else fault.problem
+def _drop(fault: RowError, path: str | Path, line: int) -> Drop:
+    problem = f"{fault.field}: {fault.problem}" if fault.field else fault.problem
+    return Drop(origin=f"{path}:{line}", reason=fault.reason, problem=problem, expected=fault.expected)

@@ -74,17 +74,50 @@ def load_mixture(path: str | Path, *, on_bad: OnBad = "raise") -> LoadedPairs:
         InputError: not such a file, or a path that leads out of its folder.
     """
     path = Path(path)
+    value = _read(path)
+    sources = [_source(one, path, f"sources[{index}]") for index, one in enumerate(value["sources"])]
+    mixed = mix_pairs(sources, pairs=value.get("pairs"), seed=value.get("seed") or 0, on_bad=on_bad)
+    mixed.report.source = str(path)
+    return mixed
+
+
+def sources_of(path: str | Path, split: str | None = None) -> list[Source]:
+    """What is read for `path`: the sources that a mixture lists, or else `path` itself with its split.
+
+    Raises:
+        InputError: as `load_mixture`.
+    """
+    if not is_mixture(path):
+        return [Source(path=str(path), split=split)]
+    path = Path(path)
+    return [_source(one, path, f"sources[{index}]") for index, one in enumerate(_read(path)["sources"])]
+
+
+def source_sha256(path: str | Path, pairs_fingerprint: str) -> str:
+    """Names the data of a source, so that an edit is noticed wherever it falls.
+
+    Of a file it is the SHA-256; of a folder or a hub id the fingerprint of its pairs; of a mixture the
+    SHA-256 over those of its files, in order, and the fingerprint of its pairs, each on a line of its own.
+
+    Args:
+        pairs_fingerprint: of the pairs that were loaded from it, as `LoadReport.fingerprint`.
+    """
+    if not is_mixture(path):
+        return files.sha256(path) if Path(path).is_file() else pairs_fingerprint
+    parts = [files.sha256(one.path) for one in sources_of(path) if Path(one.path).is_file()]
+    lines = "".join(f"{part}\n" for part in [*parts, pairs_fingerprint])
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _read(path: Path) -> dict[str, Any]:
     value = files.read_yaml(path)
     if not isinstance(value, dict) or not isinstance(value.get("sources"), list) or not value["sources"]:
         raise InputError("names no sources", file=path, field="sources", expected="a list of {path, weight}")
     _known(value, ["sources", "pairs", "seed"], path, "")
-    sources = [_source(one, path, f"sources[{index}]") for index, one in enumerate(value["sources"])]
     for name in ("pairs", "seed"):
         if value.get(name) is not None and type(value[name]) is not int:
             raise InputError(f"is {value[name]!r}", file=path, field=name, expected="a whole number")
-    mixed = mix_pairs(sources, pairs=value.get("pairs"), seed=value.get("seed") or 0, on_bad=on_bad)
-    mixed.report.source = str(path)
-    return mixed
+    return value
 
 
 def _source(value: Any, file: Path, field: str) -> Source:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from gammapo.data.load import LoadedPairs, OnBad, load_source
+from gammapo.data.ids import fingerprint
+from gammapo.data.load import LoadedPairs, OnBad, check_limit, load_source
 from gammapo.data.mixture import is_mixture, load_mixture
+from gammapo.errors import InputError
 
 
 def load_pairs(
@@ -16,9 +18,10 @@ def load_pairs(
     the shape.
 
     Args:
-        path: JSONL or JSON (gzip-compressed or not), Parquet, a folder, a hub id "owner/name", or a YAML
-            file that mixes several of them (see `mixture`).
-        split: which split of a folder or hub id; needed where there are several.
+        path: JSONL or JSON (gzip-compressed or not), Parquet, CSV, a folder, a hub id "owner/name", or a
+            YAML file that mixes several of them (see `mixture`).
+        split: which split of a folder or hub id; needed where there are several. The sources of a mixture
+            name their own.
         limit: stop after this many good pairs.
         on_bad: "raise" at the first unusable row, or "drop" such rows and list them in the report.
 
@@ -27,6 +30,18 @@ def load_pairs(
     """
     if not is_mixture(path):
         return load_source(path, split=split, limit=limit, on_bad=on_bad)
+    if split is not None:
+        raise InputError(
+            f"a mixture has no split {split!r}",
+            file=path,
+            field="split",
+            expected="a split at each source that has several, as {path: …, split: …}",
+            fix="leave the split out here, and name it in the file",
+        )
+    check_limit(limit)
     mixed = load_mixture(path, on_bad=on_bad)
-    mixed.report.pairs = min(mixed.report.pairs, limit or mixed.report.pairs)
-    return mixed if limit is None else replace(mixed, pairs=mixed.pairs[:limit])
+    if limit is None or limit >= len(mixed.pairs):
+        return mixed
+    kept = mixed.pairs[:limit]
+    report = replace(mixed.report, pairs=len(kept), fingerprint=fingerprint(kept))
+    return LoadedPairs(pairs=kept, report=report)

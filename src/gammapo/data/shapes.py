@@ -34,6 +34,7 @@ SHAPES = (
 )
 SCORE_COLUMNS = (("score_chosen", "score_rejected"), ("chosen_score", "rejected_score"))
 SCORE_COLUMNS += (("chosen_rating", "rejected_rating"),)
+MOST = (2 - 2**-23) * 2.0**127  # of a score, either way: the largest float32, as which losses read it
 MARKER = "gammapo_noise"  # what `gammapo corrupt` leaves in every row
 USED_COLUMNS = {"id", "prompt", "chosen", "rejected", "instruction", "output_1", "output_2", "preference"}
 USED_COLUMNS |= {MARKER, *(name for names in SCORE_COLUMNS for name in names)}
@@ -164,16 +165,19 @@ def _scores(row: Mapping[str, Any]) -> tuple[float | None, float | None]:
 
 
 def number(value: Any, field: str) -> float | None:
-    """A finite score, or None where the file has null."""
+    """A score that a float32 holds, or None where the file has null."""
     if value is None:
         return None
     try:
         score = math.nan if isinstance(value, bool | str) else float(value)
     except (TypeError, ValueError, OverflowError):
         score = math.nan
-    if not math.isfinite(score):
+    if not abs(score) <= MOST:  # which NaN is not either
         raise RowError(
-            "bad_score", f"is {str(value)[:40]!r}", field=field, expected="a finite number or null"
+            "bad_score",
+            f"is {str(value)[:40]!r}",
+            field=field,
+            expected=f"a finite number within ±{MOST:.1e}, or null",
         )
     return score
 

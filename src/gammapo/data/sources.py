@@ -1,4 +1,4 @@
-"""Rows out of files: JSONL, JSON, Parquet, `datasets` folders and hub ids, each as a stream.
+"""Rows out of files: JSONL, JSON, Parquet, CSV, `datasets` folders and hub ids; JSONL and Parquet as streams.
 
 Rows come as (number, value): the line of a JSONL file, otherwise the row, both counted from 1. A row that
 cannot be read at all comes as a RowError in place of its value, so that one broken line can be counted.
@@ -19,7 +19,10 @@ from gammapo.errors import InputError
 
 Row = tuple[int, Any]
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-SUFFIXES = (".jsonl", ".json", ".parquet")
+SUFFIXES = (".jsonl", ".json", ".parquet", ".csv", ".tsv")
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
+# columns of CSV that are never read as numbers
+TEXT = ("id", "prompt", "chosen", "rejected", "instruction", "output_1", "output_2")
 
 
 def rows(source: str | Path, split: str | None = None) -> Iterator[Row]:
@@ -49,22 +52,25 @@ def _file(path: Path) -> Iterator[Row]:
         ) from error
     if start == b"PAR1":
         return _parquet(path)
-    return _json(path)
+    delimiter = DELIMITERS.get(Path(path.name.lower().removesuffix(".gz")).suffix)
+    return _json(path) if delimiter is None else _csv(path, delimiter)
 
 
 def _json(path: Path) -> Iterator[Row]:
     """A JSON array, or else one object a line, gzip-compressed or not."""
     with _open_bytes(path) as stream:
-        line = 0
+        line, begun = 0, False
         try:
             for line, raw in enumerate(stream, start=1):
                 if line == 1:
                     raw = raw.removeprefix(b"\xef\xbb\xbf")
-                    if raw.lstrip()[:1] == b"[":
-                        yield from _array(path, raw + stream.read())
-                        return
-                if raw.strip():
-                    yield line, _decoded(raw)
+                if not raw.strip():
+                    continue
+                if not begun and raw.lstrip()[:1] == b"[":
+                    yield from _array(path, b"\n" * (line - 1) + raw + stream.read())  # lines count on
+                    return
+                begun = True
+                yield line, _decoded(raw)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise InputError(
                 "the gzip stream is cut short or damaged", file=path, line=line + 1, fix="copy the file again"
@@ -100,6 +106,33 @@ def _array(path: Path, raw: bytes) -> Iterator[Row]:
     except (ValueError, RecursionError) as error:
         raise InputError(f"not readable as JSON: {error}", file=path, fix="recreate the file") from error
     yield from enumerate(values, start=1)
+
+
+def _csv(path: Path, delimiter: str) -> Iterator[Row]:
+    """Columns that should hold text are text, whatever they hold; the others are told by all their values."""
+    import pyarrow
+    import pyarrow.csv as csv
+
+    try:
+        table = csv.read_csv(
+            path,
+            parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+            convert_options=csv.ConvertOptions(column_types=dict.fromkeys(TEXT, pyarrow.string())),
+        )
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        if "Empty CSV file" in str(error):
+            return
+        raise InputError(
+            f"not readable as CSV: {_first_line(error)}",
+            file=path,
+            expected=f"a line of column names, then rows of as many values, with {delimiter!r} between them",
+            fix="mend the file, or give the pairs as JSON lines",
+        ) from error
+    number = 0
+    for batch in table.to_batches(max_chunksize=1024):
+        for row in batch.to_pylist():
+            number += 1
+            yield number, row
 
 
 def _parquet(path: Path) -> Iterator[Row]:

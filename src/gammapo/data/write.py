@@ -6,7 +6,8 @@ import gzip
 import io
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -40,28 +41,32 @@ def write_pairs(
     into every row.
 
     Raises:
-        InputError: the file exists and `overwrite` is False.
+        InputError: the file exists and `overwrite` is False, or it cannot be written there.
+        RunError: the disk is full or failing.
     """
     path = Path(path)
     if not overwrite:
         files.refuse_existing(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with _open(temporary, zipped=path.suffix == ".gz") as out:
-            for pair in pairs:
-                row = {**as_row(pair), **(extra or {})}
-                out.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with files.staged(path) as temporary, _opened(temporary, zipped=path.suffix == ".gz") as out:
+        for pair in pairs:
+            row = {**as_row(pair), **(extra or {})}
+            out.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
     return path
 
 
-def _open(path: Path, *, zipped: bool) -> IO[str]:
-    if zipped:  # no name and no time inside, so that equal pairs give equal bytes
-        stream = gzip.GzipFile(filename="", mode="wb", fileobj=path.open("wb"), compresslevel=6, mtime=0)
-        return io.TextIOWrapper(stream, encoding="utf-8")
-    return path.open("w", encoding="utf-8")
+@contextmanager
+def _opened(path: Path, *, zipped: bool) -> Iterator[IO[str]]:
+    """A text file to write, which is on disk when the block ends."""
+    if not zipped:
+        with path.open("w", encoding="utf-8") as out:
+            yield out
+            out.flush()
+            os.fsync(out.fileno())
+        return
+    # no name and no time inside, so that equal pairs give equal bytes
+    with path.open("wb") as raw:  # which GzipFile would leave open, and its last bytes with it
+        packed = gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0)
+        with io.TextIOWrapper(packed, encoding="utf-8") as out:
+            yield out
+        raw.flush()
+        os.fsync(raw.fileno())

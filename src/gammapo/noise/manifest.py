@@ -38,7 +38,8 @@ class Change:
 class Manifest:
     """Everything needed to make the same corrupted file again, and exactly which pairs were changed.
 
-    `changed` maps pair ids to changes, in the file's order. `source` and `source_sha256` name the clean file.
+    `changed` maps pair ids to changes, in the file's order. `source` and `source_sha256` name the clean data
+    (see `data.source_sha256`).
     """
 
     steps: tuple[Step, ...]
@@ -94,17 +95,21 @@ class Manifest:
 def manifest_path(pairs_file: str | Path) -> Path:
     """Where the manifest of a pair file lies: noisy.jsonl → noisy.noise.json."""
     path = Path(pairs_file)
+    path = path if path.name else path.resolve()  # "." has no name
     stem = path.name.removesuffix(".gz")
     for suffix in (".jsonl", ".json", ".parquet"):
         stem = stem.removesuffix(suffix)
-    return path.with_name(stem + ".noise.json")
+    return path.parent / f"{stem}.noise.json"
 
 
-def manifest_of(pairs_file: str | Path, marker: str | None) -> Manifest | None:
+def manifest_of(pairs_file: str | Path, marker: str | None, sha256: str | None = None) -> Manifest | None:
     """The manifest beside a pair file that tells of its labels, None where there is none.
 
     Files of one stem (pairs.jsonl.gz and pairs.jsonl) have one place for it, so what lies there counts
-    only if the rows carry its mark (`marker`). It is passed over beside the clean file that it was made from.
+    only if the rows carry its mark (`marker`). It is passed over beside the clean data that it was made from.
+
+    Args:
+        sha256: as `data.source_sha256` has it; needed of what is no single file of pairs.
 
     Raises:
         InputError: the one that lies there tells of another file, or is none.
@@ -115,7 +120,7 @@ def manifest_of(pairs_file: str | Path, marker: str | None) -> Manifest | None:
     manifest = read_manifest(path)
     if marker == manifest.fingerprint:
         return manifest
-    if marker is None and made_from(manifest, pairs_file):
+    if marker is None and made_from(manifest, pairs_file, sha256):
         return None
     name, mark = Path(pairs_file).name, marker or "none"
     raise InputError(
@@ -126,9 +131,11 @@ def manifest_of(pairs_file: str | Path, marker: str | None) -> Manifest | None:
     )
 
 
-def made_from(manifest: Manifest, clean_file: str | Path) -> bool:
-    """Whether this very file is what was corrupted."""
-    return Path(clean_file).is_file() and manifest.source_sha256 == files.sha256(clean_file)
+def made_from(manifest: Manifest, clean_file: str | Path, sha256: str | None = None) -> bool:
+    """Whether this very file, or data of this `sha256`, is what was corrupted."""
+    if sha256 is None and Path(clean_file).is_file():
+        sha256 = files.sha256(clean_file)
+    return sha256 is not None and manifest.source_sha256 == sha256
 
 
 def write_manifest(path: str | Path, manifest: Manifest, *, overwrite: bool = False) -> Path:

@@ -15,6 +15,7 @@ import numpy as np
 
 from gammapo import data, files, noise
 from gammapo.errors import InputError
+from gammapo.noise.guards import own_noise_told
 from gammapo.repair.plan import RepairPlan
 from gammapo.types import PreferencePair
 
@@ -109,10 +110,11 @@ def read_source(
     """
     section, wanted = plan.recipe.data, plan.recipe.noise
     loaded = data.load_pairs(source, split=section.split, limit=section.limit, on_bad=section.on_bad)
-    manifest = noise.manifest_of(source, loaded.report.noise_marker)
+    sha256 = data.source_sha256(source, loaded.report.fingerprint)
+    manifest = noise.manifest_of(source, loaded.report.noise_marker, sha256)
     adds_noise = wanted.kind is not None and wanted.rate > 0
     if adds_noise:
-        noise.refuse_corrupted(source, loaded.report.noise_marker)
+        noise.refuse_corrupted(source, loaded.report.noise_marker, sha256)
     elif plan.ceiling and manifest is None:
         raise InputError(
             "the true labels are not known",
@@ -144,7 +146,8 @@ def flipped_ids(folder: Path) -> frozenset[str] | None:
 def _corrupted(pairs: list[PreferencePair], plan: RepairPlan) -> tuple[list[PreferencePair], noise.Manifest]:
     wanted = plan.recipe.noise
     assert wanted.kind is not None
-    done = noise.corrupt(pairs, wanted.kind, rate=wanted.rate, seed=wanted.seed, **wanted.options)
+    with own_noise_told([wanted.kind]):
+        done = noise.corrupt(pairs, wanted.kind, rate=wanted.rate, seed=wanted.seed, **wanted.options)
     return done.pairs, replace(done.manifest, source=str(plan.source))
 
 

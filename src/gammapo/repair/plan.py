@@ -65,6 +65,8 @@ class RepairPlan:
             )
         if self.seeds < 1:
             raise InputError(f"is {self.seeds}", field="--seeds", expected="at least 1")
+        if self.seed < 0:
+            raise InputError(f"is {self.seed}", field="--seed", expected="at least 0")
 
     @property
     def arms(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
-from gammapo import data, files, losses, models, noise
+from gammapo import data, files, judging, losses, models, noise
 from gammapo.audit import (
     RunAudit,
     audit_first_visits,
@@ -68,11 +68,13 @@ def run_repair(
     folder = Path(output)
     losses.create(**plan.recipe.loss)  # a bad loss or model is said before the folder is made
     models.resolve(plan.recipe.model.path)
+    if plan.scorer is not None:
+        judging.create_scorer(plan.scorer)  # found wanting after hours of training otherwise
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     new = _claim(folder, plan)
     try:
         return _repair(folder, plan, stage, say)
-    except InputError:
+    except Exception:
         if new and not any(folder.glob("runs/*/run.json")):  # the corrected call may be of another plan
             _undo_claim(folder, made)
         raise

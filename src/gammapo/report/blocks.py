@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -172,7 +173,9 @@ class Code:
     source: str
 
     def markdown(self) -> str:
-        return "\n".join("    " + line for line in self.source.splitlines())
+        longest = max(map(len, re.findall("`+", self.source)), default=0)
+        fence = "`" * max(3, longest + 1)  # an indented block would go on with a list above it
+        return f"{fence}\n{self.source}\n{fence}"
 
 
 @dataclass(frozen=True, kw_only=True)

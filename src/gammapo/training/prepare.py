@@ -39,18 +39,23 @@ def prepare(recipe: Recipe) -> Prepared:
         recipe.data.path, split=recipe.data.split, limit=recipe.data.limit, on_bad=recipe.data.on_bad
     )
     notes = [loaded.report.describe()]
+    if recipe.data.limit is not None and loaded.report.rows >= recipe.data.limit:
+        notes.append(f"data.limit is {recipe.data.limit}: what follows in the file is not read")
     pairs, manifest = loaded.pairs, None
     if recipe.noise.kind is not None and recipe.noise.rate > 0:
         from gammapo import noise
+        from gammapo.noise.guards import own_noise_told
 
-        noise.refuse_corrupted(recipe.data.path, loaded.report.noise_marker)
-        corrupted = noise.corrupt(
-            pairs,
-            recipe.noise.kind,
-            rate=recipe.noise.rate,
-            seed=recipe.noise.seed,
-            **recipe.noise.options,
-        )
+        sha256 = data.source_sha256(recipe.data.path, loaded.report.fingerprint)
+        noise.refuse_corrupted(recipe.data.path, loaded.report.noise_marker, sha256)
+        with own_noise_told([recipe.noise.kind]):
+            corrupted = noise.corrupt(
+                pairs,
+                recipe.noise.kind,
+                rate=recipe.noise.rate,
+                seed=recipe.noise.seed,
+                **recipe.noise.options,
+            )
         pairs, manifest = corrupted.pairs, corrupted.manifest.as_dict()
         notes.append(f"noise {recipe.noise.kind} at rate {recipe.noise.rate:g}, seed {recipe.noise.seed}")
     tokenizer = models.load_tokenizer(recipe.model.path)

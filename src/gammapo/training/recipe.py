@@ -10,7 +10,7 @@ import pydantic
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from gammapo import files, losses, noise
+from gammapo import files, losses, noise, strict_yaml
 from gammapo.errors import InputError, nearest
 from gammapo.training import adapters, arguments
 
@@ -167,8 +167,8 @@ def _override(content: dict[str, Any], override: str) -> None:
         if not isinstance(content, dict):
             raise InputError(f"{part} is a single value", field=key, expected="a section of the recipe")
     try:
-        content[last] = yaml.safe_load(value)
-    except yaml.YAMLError as error:
+        content[last] = strict_yaml.parse(value)
+    except InputError as error:
         raise InputError(f"cannot read the value {value!r}", field=key, expected="a YAML value") from error
 
 

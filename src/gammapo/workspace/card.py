@@ -88,7 +88,7 @@ def front_matter(model: Path) -> dict[str, Any]:
     try:
         pieces = path.read_text(encoding="utf-8").split("---", 2)
         front = yaml.safe_load(pieces[1]) if len(pieces) == 3 else None
-    except (UnicodeDecodeError, yaml.YAMLError):
+    except (ValueError, yaml.YAMLError):  # not UTF-8, or what looks like a date and is none
         return {}
     return front if isinstance(front, dict) else {}
 
