@@ -106,6 +106,19 @@ def test_trl_adapters_and_defaults(read):
     assert (training["num_train_epochs"], training["learning_rate"]) == (3, 1e-6)
 
 
+@pytest.mark.parametrize("kind", ["trl", "simpo"])
+def test_dropout_of_adapters_is_off_unless_theirs_is_on(read, kind):
+    base = TRL | {"beta": 2.0, "gamma_beta_ratio": 0.5} if kind == "simpo" else TRL | {"loss_type": "sigmoid"}
+    for theirs in ({}, {"lora_dropout": 0.1}, {"disable_dropout": True}):
+        found = read(base | {"use_peft": True} | theirs)
+        assert found.recipe["lora"]["dropout"] == 0
+        assert "disable_dropout (on unless set to false)" in " ".join(found.differences)
+    for theirs, dropout in (({}, 0.05), ({"lora_dropout": 0.1}, 0.1)):
+        found = read(base | {"use_peft": True, "disable_dropout": False} | theirs)
+        assert found.recipe["lora"]["dropout"] == dropout
+        assert "dropout" not in " ".join(found.differences)
+
+
 @pytest.mark.parametrize(
     ("theirs", "said"),
     [

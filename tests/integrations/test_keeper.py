@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from datasets import Dataset
+from datasets import Dataset, Features, IterableDataset, Value
 
 from gammapo import losses
 from gammapo.data import pair_id
@@ -59,6 +59,26 @@ def test_ids_are_those_of_the_pair_file():
     named = with_ids(Dataset.from_list(rows))
     wanted = pair_id([Message(role="user", content="q")], "a", "b")
     assert named["pair_id"][:] == [wanted, f"{wanted}-2"]  # the flipped pair is the same pair, seen again
+
+
+@pytest.mark.parametrize("features", [None, Features({"prompt": Value("string")})])
+def test_a_stream_is_left_alone(features):
+    reads = []
+
+    def rows():
+        reads.append(1)
+        yield {"prompt": "q"}
+
+    stream = IterableDataset.from_generator(rows, features=features)
+    assert with_ids(stream) is stream
+    assert not reads
+
+
+def test_a_plan_is_of_the_loss_as_it_was_given():
+    keeper = LossKeeper(losses.create("gammapo"), lambda x: x, list)
+    for calls, epoch, fresh in ((3, 8, 3), (20, 8, 8), (20, None, 20)):
+        keeper.plan(calls, epoch)
+        assert keeper.loss.options.fresh_steps == fresh
 
 
 def test_a_row_that_is_no_pair_is_named():

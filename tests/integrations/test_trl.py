@@ -1,5 +1,7 @@
 """TRL's trainers with our losses: the same numbers as without TRL, ids, ledger, resume, and refusals."""
 
+from typing import Any
+
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -9,7 +11,7 @@ from gammapo.errors import InputError
 from gammapo.types import PairLogps
 
 pytest.importorskip("trl", reason="needs the package trl")
-from datasets import Dataset
+from datasets import Dataset, Features, IterableDataset, Value
 
 from gammapo.integrations.trl import CPOConfig, CPOTrainer, DPOConfig, DPOTrainer
 
@@ -30,6 +32,8 @@ SETTINGS = {
     "save_strategy": "no",
     "seed": 0,
 }
+
+TRLS_SIMPO = {"loss_type": "simpo", "cpo_alpha": 0.0}
 
 
 @pytest.fixture
@@ -125,17 +129,124 @@ def test_dpo_here_is_trls_dpo(load, tiny_tokenizer, tmp_path):
     assert mine == pytest.approx(theirs._compute_loss(theirs.model, batch, False).item(), abs=1e-5)
 
 
-def test_resume_goes_on_with_state_and_ledger(load, tiny_tokenizer, tmp_path):
-    settings = {"loss_type": "gamma_simpo", "save_strategy": "steps", "save_steps": 3, "beta": 2.0}
-    whole = make("cpo", load, tiny_tokenizer, tmp_path / "whole", **settings)
+def resumed_equals_whole(kind, load, tokenizer, out, resume=None, **settings):
+    settings |= {"save_strategy": "steps", "save_steps": 3}
+    whole = make(kind, load, tokenizer, out, **settings)
     whole.train()
-    cut = make("cpo", load, tiny_tokenizer, tmp_path / "whole", **settings)
-    cut.train(resume_from_checkpoint=str(tmp_path / "whole" / "checkpoint-3"))
+    cut = make(kind, load, tokenizer, out, **settings)
+    cut.train(resume_from_checkpoint=resume or str(out / "checkpoint-3"))
     for name, weight in whole.model.named_parameters():
         assert torch.allclose(weight, dict(cut.model.named_parameters())[name], atol=1e-6), name
     a, b = whole.keeper.ledger.table().to_pandas(), cut.keeper.ledger.table().to_pandas()
     assert list(a.pair_id) == list(b.pair_id)
     assert a.target_margin.to_numpy() == pytest.approx(b.target_margin.to_numpy(), abs=1e-5)
+    assert cut.keeper.loss.options == whole.keeper.loss.options
+    return cut
+
+
+@pytest.mark.parametrize("kind", ["cpo", "dpo"])
+def test_the_routers_auxiliary_loss_is_trls(kind, tiny_tokenizer, tmp_path):
+    from transformers import AutoModelForCausalLM, MixtralConfig, MixtralForCausalLM
+    from trl import DPOConfig as TrlDPOConfig
+    from trl import DPOTrainer as TrlDPOTrainer
+    from trl.experimental.cpo import CPOConfig as TrlCPOConfig
+    from trl.experimental.cpo import CPOTrainer as TrlCPOTrainer
+
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    moe = {"num_key_value_heads": 2, "num_local_experts": 4, "num_experts_per_tok": 2}
+    routers = {"output_router_logits": kind == "cpo", "router_aux_loss_coef": 5.0}
+    MixtralForCausalLM(
+        MixtralConfig(vocab_size=len(tiny_tokenizer), **sizes, **moe, **routers)
+    ).save_pretrained(tmp_path / "moe")
+
+    def read():
+        return AutoModelForCausalLM.from_pretrained(tmp_path / "moe")
+
+    classes: Any  # their stubs are of one trainer each
+    if kind == "cpo":
+        name, options, theirs_only = "simpo", {"beta": 2.0, "simpo_gamma": 0.5}, TRLS_SIMPO
+        classes = (TrlCPOConfig, TrlCPOTrainer)
+    else:
+        name, options, theirs_only = "dpo", {"beta": 0.1}, {}
+        classes = (TrlDPOConfig, TrlDPOTrainer)
+    config, trainer = classes
+    ours = make(kind, read, tiny_tokenizer, tmp_path, loss_type=name, **options)
+    theirs = trainer(
+        model=read(),
+        args=config(str(tmp_path), **SETTINGS, **options, **theirs_only),
+        train_dataset=Dataset.from_list(ROWS),
+        processing_class=tiny_tokenizer,
+    )
+    batch = ours._prepare_inputs(next(iter(ours.get_train_dataloader())))
+    mine = ours.compute_loss(ours.model, dict(batch)).item()
+    batch.pop("pair_id", None)
+    assert mine == pytest.approx(theirs.compute_loss(theirs.model, batch).item(), rel=1e-5)
+    assert mine > 5  # the auxiliary loss is 5 × about 2 here
+
+
+def test_resume_goes_on_with_state_and_ledger(load, tiny_tokenizer, tmp_path):
+    resumed_equals_whole("cpo", load, tiny_tokenizer, tmp_path, loss_type="gamma_simpo", beta=2.0)
+
+
+@pytest.mark.parametrize("loss", ["gammapo", "plc_dpo"])
+def test_resume_with_a_loss_that_has_a_schedule(loss, load, tiny_tokenizer, tmp_path):
+    """The checkpoint is loaded before the trainer knows how long the run is."""
+    resumed_equals_whole("dpo", load, tiny_tokenizer, tmp_path, loss_type=loss)
+
+
+def test_resume_from_the_last_checkpoint(load, tiny_tokenizer, tmp_path):
+    settings = {"loss_type": "gammapo", "max_steps": 4}
+    cut = resumed_equals_whole("dpo", load, tiny_tokenizer, tmp_path, resume=True, **settings)
+    assert cut.resumed == tmp_path / "checkpoint-4"
+
+
+@pytest.mark.parametrize(
+    ("settings", "fresh"),
+    [
+        ({"max_steps": 3}, 3),
+        ({"max_steps": 9}, 4),
+        ({}, 4),
+        ({"num_train_epochs": 0.5}, 2),
+        ({"num_train_epochs": 2, "gradient_accumulation_steps": 3}, 4),
+    ],
+)
+def test_pairs_are_new_for_one_pass_over_the_data(settings, fresh, load, tiny_tokenizer, tmp_path):
+    """Eight pairs in batches of two: four batches, however long the run."""
+    settings |= {"loss_type": "gammapo", "per_device_train_batch_size": 2}
+    trainer = make("dpo", load, tiny_tokenizer, tmp_path, **settings)
+    trainer.train()
+    assert trainer.keeper.loss.options.fresh_steps == fresh
+
+
+def test_a_loss_with_a_schedule_knows_how_many_batches_come(load, tiny_tokenizer, tmp_path):
+    """Four batches a pass in steps of three: a step of three and one of one, twice."""
+    settings = {"num_train_epochs": 2, "gradient_accumulation_steps": 3, "per_device_train_batch_size": 2}
+    trainer = make("dpo", load, tiny_tokenizer, tmp_path, loss_type="plc_dpo", **settings)
+    trainer.train()
+    assert trainer.keeper.loss.options.total_steps == 8
+    assert len(trainer.keeper.ledger.table()) == 8 * 2
+
+
+def test_a_stream_is_trained_on_without_a_ledger(load, tiny_tokenizer, tmp_path):
+    features = Features({name: Value("string") for name in ROWS[0]})
+    made = DPOTrainer(
+        model=load(),
+        args=DPOConfig(str(tmp_path), **SETTINGS, loss_type="gammapo", max_steps=3),
+        train_dataset=IterableDataset.from_generator(lambda: iter(ROWS * 2), features=features),
+        processing_class=tiny_tokenizer,
+    )
+    made.train()
+    assert made.state.global_step == 3
+    assert made.keeper.loss.options.fresh_steps == 3
+    assert len(made.keeper.ledger.table()) == 0
+
+
+def test_a_loss_in_a_list_as_trl_has_it(load, tiny_tokenizer, tmp_path):
+    trainer = make("dpo", load, tiny_tokenizer, tmp_path, loss_type=["ipo"])
+    assert trainer.keeper.loss.name == "ipo"
+    with pytest.raises(InputError, match=r"loss_type: got \['dpo', 'ipo'\].*one loss"):
+        DPOConfig(str(tmp_path), **SETTINGS, loss_type=["dpo", "ipo"])
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 import torch
 from logps_families import make_model, make_pairs
 
+from gammapo.errors import InputError
 from gammapo.logps import reference_logps
 from gammapo.logps.one_at_a_time import sequence_logps
 from gammapo.logps.reference import data_digest, model_digest, token_batches
@@ -113,6 +114,17 @@ def test_a_torn_or_foreign_file_is_made_again(model, tmp_path, caplog, content):
         reference_logps(model, PAIRS, cache=cache)
     assert "cannot be read" in caplog.text
     assert cache.read_bytes()[:4] == b"PAR1"
+
+
+@pytest.mark.parametrize("content", [None, b"not parquet at all"])
+def test_trained_weights_are_not_read_in_the_references_place(model, forwards, tmp_path, content):
+    cache = tmp_path / "reference.parquet"
+    if content is not None:
+        cache.write_bytes(content)
+    with pytest.raises(InputError, match="the weights have been trained since"):
+        reference_logps(model, PAIRS, cache=cache, must_exist=True)
+    assert not forwards
+    assert (cache.read_bytes() if content is not None else None) == content
 
 
 def test_another_table_is_no_cache(model, tmp_path, caplog):

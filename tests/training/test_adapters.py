@@ -1,5 +1,6 @@
 """Adapters on the model's shape: what they name must be there, and no weights are read to tell."""
 
+import copy
 import shutil
 
 import pytest
@@ -35,3 +36,14 @@ def test_what_it_has_is_taken_and_needs_only_the_config(tiny_model_dir, tmp_path
 @pytest.mark.parametrize("path", ["nobody/nothing", "/nowhere/at/all"])
 def test_a_model_that_is_not_here_is_left_to_the_loader(path):
     check_targets(path, section(target_modules=["foo"]))
+
+
+@pytest.mark.parametrize("part", ["lm_head", "embed_tokens"])
+def test_a_weight_that_embedding_and_head_share_is_not_adapted(tiny_model, part):
+    """Merged into one, it would change the other too, and the saved model would not be the trained one."""
+    assert tiny_model.get_output_embeddings().weight is not tiny_model.get_input_embeddings().weight
+    add_adapters(copy.deepcopy(tiny_model), section(target_modules=["q_proj", part]), seed=0)
+    tied = copy.deepcopy(tiny_model)
+    tied.get_output_embeddings().weight = tied.get_input_embeddings().weight
+    with pytest.raises(InputError, match="share one weight"):
+        add_adapters(tied, section(target_modules=["q_proj", part]), seed=0)

@@ -30,6 +30,11 @@ from gammapo.training.arguments import LIGER, make_arguments
             {"eval_strategy": "epoch"},
             "training.eval_strategy: got 'epoch': a run has no pairs to evaluate on",
         ),
+        ({"save_only_model": True}, "training.save_only_model: has no effect .*gone on from"),
+        ({"ignore_data_skip": True}, "training.ignore_data_skip: has no effect"),
+        ({"label_smoothing_factor": 0.4}, "training.label_smoothing_factor: .*cDPO"),
+        ({"data_seed": 3}, "training.data_seed: .*training.seed"),
+        ({"sample_every": 3, "logging_strategy": "epoch"}, "training.sample_every: .*'epoch'"),
         # what only the optimiser or the schedule looks at
         ({"adam_beta1": 1.5}, "training.adam_beta1: got 1.5: Invalid beta"),
         ({"lr_scheduler_type": "cosine_with_min_lr"}, "training.lr_scheduler_type: .*min_lr"),

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from gammapo import models
 from gammapo.errors import InputError, RunError
-from gammapo.training import checkpoints, parse_recipe, train
+from gammapo.training import Recipe, checkpoints, parse_recipe, run, train
 
 TRAIN = (
     "import sys, time; from gammapo.training import load_recipe, train\n"
@@ -202,6 +202,59 @@ def test_lora_saves_an_adapter_and_leaves_the_base_alone(recipe_dict, tiny_model
     assert models.is_adapter(result.model)
     tuned, ids = models.load_model(result.model), torch.tensor([[1, 5, 9, 11]])
     assert not torch.allclose(tuned(ids).logits, tiny_model(ids).logits, atol=1e-4)
+
+
+def test_adapters_are_not_trained_on_top_of_an_adapter(recipe_dict, tmp_path):
+    """They would be saved alone, and name the base below the first."""
+    first = train(parse_recipe(recipe_dict | {"lora": {"rank": 2}}))
+    second = recipe_dict | {"model": {"path": str(first.model)}, "output": str(tmp_path / "second")}
+    with pytest.raises(InputError, match="is an adapter, and adapters trained on top of it"):
+        train(parse_recipe(second | {"lora": {"rank": 2}}))
+    assert not (tmp_path / "second").exists()
+    whole = train(parse_recipe(second))
+    assert not models.is_adapter(whole.model)
+    with pytest.raises(InputError, match="4 bits"):
+        models.load_model(first.model, four_bit=True)
+
+
+@pytest.mark.parametrize("length", [{"num_train_epochs": 0.5}, {"num_train_epochs": 1.5}, {"max_steps": 3}])
+def test_a_run_killed_after_its_last_step_takes_no_further_one(recipe_dict, tmp_path, monkeypatch, length):
+    constant = {"lr_scheduler_type": "constant", "warmup_ratio": 0.0, "save_steps": 1}
+    recipe = recipe_dict | {"training": recipe_dict["training"] | constant | length}
+    whole = train(parse_recipe(recipe))
+    cut = parse_recipe(recipe | {"output": str(tmp_path / "cut")})
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "_save_model", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(cut)
+    found = train(cut)
+    assert (found.steps, found.resumed_from) == (whole.steps, whole.steps)
+    ours, theirs = (models.load_model(one.model).state_dict() for one in (whole, found))
+    assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
+    rows = [len((one.folder / "metrics.jsonl").read_text().splitlines()) for one in (whole, found)]
+    assert rows == [whole.steps, whole.steps]
+
+
+def test_a_run_killed_while_it_claims_its_folder_goes_on(recipe_dict, monkeypatch):
+    folder = Path(recipe_dict["output"])
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    folder.mkdir()
+    (folder / ".run.json.123.tmp").write_text("{")
+    with monkeypatch.context() as patch:
+        patch.setattr(Recipe, "as_yaml", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(parse_recipe(recipe_dict))
+    assert (folder / "run.json").is_file()
+    assert not (folder / "recipe.yaml").exists()
+    train(parse_recipe(recipe_dict))
+    assert "gamma_simpo" in (folder / "recipe.yaml").read_text()
 
 
 def test_a_model_that_transformers_did_not_save_ends_no_run(recipe_dict, monkeypatch):

@@ -2,6 +2,9 @@
 
 import json
 
+import pytest
+
+from gammapo.errors import InputError
 from gammapo.training.trainer import read_rows, rewind_rows
 
 
@@ -19,3 +22,15 @@ def test_rows_with_unicode_line_ends_are_read_and_rewound(tmp_path):
 def test_no_file_is_no_rows(tmp_path):
     rewind_rows(tmp_path / "none.jsonl", 1)
     assert read_rows(tmp_path / "none.jsonl") == []
+
+
+def test_a_line_that_a_kill_cut_short_is_left_out(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 1}\n{"step": 2}\n{"st')
+    assert read_rows(path) == [{"step": 1}, {"step": 2}]
+    rewind_rows(path, 2)
+    assert read_rows(path) == [{"step": 1}, {"step": 2}]
+    assert path.read_bytes().endswith(b"}\n")
+    path.write_text('{"st\n{"step": 2}\n')
+    with pytest.raises(InputError, match="metrics.jsonl:1: not valid JSON"):
+        read_rows(path)

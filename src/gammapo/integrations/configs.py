@@ -142,10 +142,18 @@ def _model(theirs: Theirs, found: Imported, file: str | Path) -> None:
     found.recipe["model"] = {"path": path, "dtype": ours}
     if theirs.get("use_peft"):
         targets = theirs.get("lora_target_modules") or "all-linear"
+        dropout = theirs.get("lora_dropout", 0.05)
+        # on unless set in all of their trainers (SimPO's and γ-PO's are CPO's), and it reaches the adapters
+        if dropout and theirs.get("disable_dropout", True):
+            found.differences.append(
+                "lora_dropout: 0 here as in effect there, where disable_dropout (on unless set to false) "
+                f"turns off the adapters' dropout of {dropout}"
+            )
+            dropout = 0.0
         found.recipe["lora"] = {
             "rank": theirs.get("lora_r", 16),
             "alpha": theirs.get("lora_alpha", 32),
-            "dropout": theirs.get("lora_dropout", 0.05),
+            "dropout": dropout,
             "target_modules": targets,
         }
         if theirs.get("load_in_4bit"):

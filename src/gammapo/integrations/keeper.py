@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -42,13 +41,19 @@ class LossKeeper:
         rank: int = 0,
         world: int = 1,
     ):
-        self.loss, self.state, self.ledger = loss, None, Ledger()
+        self._given = self.loss = loss
+        self.state, self.ledger = None, Ledger()
         self._gather, self._gather_objects = gather, gather_objects
         self._rank, self._world = rank, world
 
-    def plan(self, calls: int, epochs: float) -> None:
-        """Tell a loss with a schedule how many batches the run has; before the first batch."""
-        self.loss = self.loss.planned(calls, fresh_steps=math.ceil(calls / max(1.0, epochs)))
+    def plan(self, calls: int, epoch: int | None) -> None:
+        """Tell a loss with a schedule how many batches the run has; before the first batch.
+
+        Args:
+            epoch: batches of one pass over the data; None for a stream, all of whose pairs count as new.
+        """
+        # from the loss as it was given: a plan fills in only what is open, and a new run has a new length
+        self.loss = self._given.planned(calls, fresh_steps=epoch)
 
     def __call__(self, logps: PairLogps) -> LossOutput:
         """The loss of this batch over all ranks, with the state as it is; nothing is noted.
@@ -97,12 +102,19 @@ class LossKeeper:
 def with_ids(dataset: Any) -> Any:
     """The data set with the column `pair_id`: the ids that gammapo gives the same rows elsewhere.
 
+    Only a `datasets.Dataset` is named. Anything else, an `IterableDataset` above all, is returned as it is: a
+    stream is not read twice. DPOTrainer trains on it all the same, but the ledger stays empty; TRL's
+    CPOTrainer takes no streams.
+
     Raises:
         InputError: naming the row that is no preference pair.
     """
-    if dataset is None or not hasattr(dataset, "add_column") or PAIR_ID in dataset.column_names:
-        return dataset  # a stream is not read twice; its pairs go unnamed and are not in the ledger
+    from datasets import Dataset
+
+    if not isinstance(dataset, Dataset) or PAIR_ID in dataset.column_names:
+        return dataset
     repeats, ids = RepeatNumbers(), []
+    row: Any  # of a plain data set a dict, which its annotation leaves open
     for number, row in enumerate(dataset, start=1):
         try:
             content = parse(row, classify(row))

@@ -25,6 +25,24 @@ WITHOUT_PART = {
 }
 
 
+def one_name(given: Any) -> Any:
+    """The name in TRL's `loss_type`, which may be a list of one.
+
+    Raises:
+        InputError: a list of several, or of none.
+    """
+    if not isinstance(given, list | tuple):
+        return given
+    if len(given) != 1:
+        raise InputError(
+            f"got {given!r}",
+            field="loss_type",
+            expected="one loss: weighted sums of several are not supported",
+            fix="name one of them",
+        )
+    return given[0]
+
+
 def loss_of(config: Any) -> Loss:
     """The loss that a config of ours names.
 

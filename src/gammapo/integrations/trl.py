@@ -5,7 +5,8 @@
     trainer = DPOTrainer(model=model, args=args, train_dataset=dataset, processing_class=tokenizer)
 
 CPO's trainer is for losses without a reference, DPO's for all. `loss_type` is any name that
-`gammapo losses` lists, or `module:attribute`. Everything else is TRL's: data, collation, truncation, engines.
+`gammapo losses` lists, or `module:attribute`. Everything else is TRL's: data, collation, truncation, engines,
+the routers' auxiliary loss of a mixture of experts.
 The ledger is written beside the checkpoints and, at the end, to `output_dir/ledger.parquet`.
 
 Each batch is a step to the loss: margins are solved over a batch of all ranks and the window of recent gaps,
@@ -23,7 +24,7 @@ import torch
 
 from gammapo.errors import InputError, MissingExtraError
 from gammapo.integrations.keeper import PAIR_ID, LossKeeper, metrics_of, with_ids
-from gammapo.integrations.options import loss_of
+from gammapo.integrations.options import loss_of, one_name
 from gammapo.types import LossOutput, PairLogps
 
 if TYPE_CHECKING:
@@ -46,9 +47,17 @@ class OurLoss:
     """The parts that both trainers share. `keeper` has the loss, its state and the ledger."""
 
     keeper: LossKeeper
+    resumed: Path | None = None  # the checkpoint that the present call of `train` goes on from
 
     def _keep(self: Any, config: Any) -> None:
         from accelerate.utils import gather_object
+        from transformers import TrainerCallback
+
+        begin = self._begin
+
+        class Begin(TrainerCallback):
+            def on_train_begin(self, args: Any, state: Any, control: Any, **known: Any) -> None:
+                begin(state.max_steps, known["train_dataloader"])
 
         self.keeper = LossKeeper(
             loss_of(config),
@@ -57,17 +66,39 @@ class OurLoss:
             self.accelerator.process_index,
             self.accelerator.num_processes,
         )
+        self.add_callback(Begin())
 
-    def train(self: Any, *args: Any, **kwargs: Any) -> Any:
-        result = super().train(*args, **kwargs)  # pyright: ignore[reportAttributeAccessIssue]
+    def _begin(self: Any, max_steps: int, batches: Any) -> None:
+        """Plan the loss and go on with its state, as soon as the length of the run is known.
+
+        Not in `_load_from_checkpoint`: that comes before the length is known, and DeepSpeed never calls it.
+        """
+        from transformers.trainer_utils import has_length
+
+        accumulated = self.args.gradient_accumulation_steps
+        epoch = len(batches) if has_length(batches) else None
+        calls = max_steps * accumulated
+        if epoch:  # the last step of an epoch may hold fewer batches
+            epochs, steps = divmod(max_steps, -(-epoch // accumulated))
+            calls = epochs * epoch + min(steps * accumulated, epoch)
+        self.keeper.plan(calls, epoch)
+        if self.resumed:
+            self.keeper.load(self.resumed)
+
+    def train(self: Any, resume_from_checkpoint: Any = None, *args: Any, **kwargs: Any) -> Any:
+        if resume_from_checkpoint is True:
+            from transformers.trainer_utils import get_last_checkpoint
+
+            resume_from_checkpoint = get_last_checkpoint(self.args.output_dir) or True
+        self.resumed = (
+            Path(resume_from_checkpoint) if isinstance(resume_from_checkpoint, str | Path) else None
+        )
+        result = super().train(resume_from_checkpoint, *args, **kwargs)  # pyright: ignore[reportAttributeAccessIssue]
         if self.is_world_process_zero():
             self.keeper.ledger.save(Path(self.args.output_dir) / "ledger.parquet")
         return result
 
     def _output(self: Any, model: Any, logps: PairLogps, ids: list[str] | None) -> LossOutput:
-        if model.training and self.keeper.state is None and self.state.global_step == 0:
-            calls = self.state.max_steps * self.args.gradient_accumulation_steps
-            self.keeper.plan(calls, float(self.args.num_train_epochs))
         output = self.keeper(logps)
         if model.training and torch.is_grad_enabled():
             self.keeper.note(output, ids, self.state.global_step + 1, float(self.state.epoch or 0))
@@ -76,12 +107,6 @@ class OurLoss:
     def _save_checkpoint(self: Any, model: Any, trial: Any) -> None:
         super()._save_checkpoint(model, trial)  # pyright: ignore[reportAttributeAccessIssue]
         self.keeper.save(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}")
-
-    def _load_from_checkpoint(self: Any, resume_from_checkpoint: str, model: Any = None) -> None:
-        super()._load_from_checkpoint(resume_from_checkpoint, model)  # pyright: ignore[reportAttributeAccessIssue]
-        calls = self.state.max_steps * self.args.gradient_accumulation_steps
-        self.keeper.plan(calls, float(self.args.num_train_epochs))
-        self.keeper.load(Path(resume_from_checkpoint))
 
 
 @cache
@@ -115,7 +140,7 @@ def _cpo_config(base: Any) -> type:
         loss_name: str | None = None  # set here; TRL's own code sees a loss_type that it knows
 
         def __post_init__(self):
-            self.loss_name = self.loss_name or self.loss_type
+            self.loss_name = self.loss_name or one_name(self.loss_type)
             self.loss_type = "sigmoid"
             super().__post_init__()
 
@@ -133,7 +158,7 @@ def _dpo_config(base: Any) -> type:
         loss_name: str | None = None
 
         def __post_init__(self):
-            self.loss_name = self.loss_name or self.loss_type
+            self.loss_name = self.loss_name or one_name(self.loss_type)
             self.loss_type = ["sigmoid"]
             super().__post_init__()
 
@@ -159,7 +184,7 @@ def _cpo_trainer(base: Any) -> type:
             self._keep(args)
 
         def get_batch_loss_metrics(self, model: Any, batch: Any, train_eval: str = "train") -> Any:
-            chosen, rejected, *_ = self.concatenated_forward(model, batch)
+            chosen, rejected, *more = self.concatenated_forward(model, batch)
             lengths = [
                 (batch[f"{side}_labels"][:, 1:] != -100).sum(1).to(chosen) for side in ("chosen", "rejected")
             ]
@@ -173,7 +198,10 @@ def _cpo_trainer(base: Any) -> type:
                 "logps/chosen": chosen.detach().mean(),
                 "logps/rejected": rejected.detach().mean(),
             }
-            return output.loss, {prefix + name: value.item() for name, value in values.items()}
+            loss = output.loss
+            if self.aux_loss_enabled:  # of the routers of a mixture of experts, the last that is returned
+                loss = loss + self.aux_loss_coef * more[-1]
+            return loss, {prefix + name: value.item() for name, value in values.items()}
 
     return CPOTrainer
 
@@ -200,6 +228,8 @@ def _dpo_trainer(base: Any) -> type:
             mask = inputs["completion_mask"]
             known = {"completion_mask", "ref_chosen_logps", "ref_rejected_logps"}
             given = {key: value for key, value in inputs.items() if key not in known}
+            if self.aux_loss_enabled:
+                given["output_router_logits"] = True
             labels = inputs["input_ids"].masked_fill(mask == 0, -100)
             outputs = model(**given, use_cache=False, labels=labels, fused_lm_head=True)
             shifted = mask[:, 1:]
@@ -221,9 +251,13 @@ def _dpo_trainer(base: Any) -> type:
                 "logps/chosen": chosen.detach().mean(),
                 "logps/rejected": rejected.detach().mean(),
             }
+            loss = output.loss
+            if self.aux_loss_enabled:
+                loss = loss + self.router_aux_loss_coef * outputs.aux_loss
+                values["aux_loss"] = self.accelerator.gather_for_metrics(outputs.aux_loss.detach()).mean()
             for name, value in values.items():
                 self._metrics[mode][name].append(value.item())
-            return (output.loss, outputs) if return_outputs else output.loss
+            return (loss, outputs) if return_outputs else loss
 
         def _reference(self, inputs: Any) -> tuple[Any, Any]:
             """Log-probs of both sides under the reference, only if the loss asks for them."""

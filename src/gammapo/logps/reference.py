@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gammapo.errors import InputError
 from gammapo.logps.pairs import pair_logps
 from gammapo.logps.support import evaluating
 from gammapo.logps.unwrap import causal_lm
@@ -54,6 +55,7 @@ def reference_logps(
     cache: str | Path | None = None,
     model_name: str = "",
     identity: str | None = None,
+    must_exist: bool = False,
 ) -> PairLogps:
     """Summed log-probs of B pairs under `model` as it is now, in evaluation mode, without gradient.
 
@@ -67,9 +69,13 @@ def reference_logps(
         model_name: shown when a cache turns out to be another model's.
         identity: what stands for the model's weights in the cache, where they cannot be asked (sharded over
             ranks, or trained since); None asks them.
+        must_exist: the model is no longer the reference, so that the cache has to be used.
 
     Returns:
         PairLogps on the model's device, every tensor (B,).
+
+    Raises:
+        InputError: `must_exist`, and the cache is missing, damaged, or made from something else.
 
     In a distributed run the first rank reads or writes the cache, and the ranks share the work.
     """
@@ -79,6 +85,13 @@ def reference_logps(
         weights = model_digest(model) if identity is None else identity
         origin = Origin(data=data_digest(pairs), model=weights, name=model_name)
         found = _from_first_rank(lambda: _read(Path(cache), origin, pairs))
+        if found is None and must_exist:
+            raise InputError(
+                "the reference's log-probs are gone, or not those of this run, and the weights have been "
+                "trained since",
+                file=cache,
+                fix="put the file back, or begin again in another output folder",
+            )
         values = _compute(model, pairs, tokens_per_batch) if found is None else found
         if found is None and _rank() == 0:
             _write(Path(cache), origin, pairs, values)

@@ -106,6 +106,13 @@ def load_model(
             f"got {dtype!r}", field="dtype", expected="one of " + ", ".join(DTYPES), fix="change it"
         )
     where = resolve(path)
+    if four_bit and is_adapter(where):
+        raise InputError(
+            "an adapter is merged into its base, which 4 bits cannot hold",
+            file=path,
+            expected="a whole model, to be read in 4 bits",
+            fix="merge it first (gammapo export RUN --merge -o FOLDER)",
+        )
     try:
         with quiet():
             if is_adapter(where):
@@ -188,7 +195,8 @@ def _load_adapter(where: str, dtype: str) -> PreTrainedModel:
             fix="write the base's folder or hub id into adapter_config.json",
         )
     wrapped = PeftModel.from_pretrained(load_model(base, dtype=dtype), where)
-    return wrapped.merge_and_unload()  # pyright: ignore[reportCallIssue,reportReturnType]
+    merged = wrapped.merge_and_unload()  # pyright: ignore[reportCallIssue]
+    return merged.requires_grad_(True)  # pyright: ignore[reportReturnType]  # PEFT had frozen the base
 
 
 @contextmanager

@@ -19,7 +19,8 @@ def add_adapters(model: Any, lora: LoraSection, seed: int) -> Any:
         InputError: `target_modules` names nothing in the model, or what cannot be adapted.
     """
     try:
-        return models.add_lora(
+        shared = _shared_maps(model)
+        adapted = models.add_lora(
             model,
             rank=lora.rank,
             alpha=lora.alpha,
@@ -27,6 +28,9 @@ def add_adapters(model: Any, lora: LoraSection, seed: int) -> Any:
             target_modules=lora.target_modules,
             seed=seed,
         )
+        if any(getattr(module, "base_layer", None) in shared for module in adapted.modules()):
+            raise ValueError("embedding and head share one weight here, into which no adapter can be merged")
+        return adapted
     except (ValueError, re.error) as error:
         raise InputError(
             f"cannot be adapted: {lora.target_modules!r} ({str(error).splitlines()[0]})",
@@ -35,6 +39,27 @@ def add_adapters(model: Any, lora: LoraSection, seed: int) -> Any:
             "names, or all-linear",
             fix="name modules that the model has",
         ) from error
+
+
+def _shared_maps(model: Any) -> tuple[Any, ...]:
+    """Embedding and head where they share their weight: merging an adapter of one would change both."""
+    embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
+    return (embedding, head) if head is not None and head.weight is embedding.weight else ()
+
+
+def check_start(path: str) -> None:
+    """Refuse new adapters on a model that is an adapter itself.
+
+    It is merged for training, and what is saved are the new adapters alone, which name the base below it: the
+    first adapter would be missing from all that is loaded later.
+    """
+    if models.is_adapter(models.resolve(path)):
+        raise InputError(
+            f"{path} is an adapter, and adapters trained on top of it would be saved without it",
+            field="model.path",
+            expected="a whole model, where the recipe has a lora section",
+            fix="merge it first (gammapo export RUN --merge -o FOLDER), or leave lora out",
+        )
 
 
 def check_targets(path: str, lora: LoraSection) -> None:

@@ -33,6 +33,17 @@ MANAGED = {
     "gradient_accumulation_steps": "training.pairs_per_step",
     "remove_unused_columns": "nothing: it has no meaning here",
 }
+# what these would do is done otherwise here, or would make a resumed run another one
+REFUSED = {
+    "save_only_model": "a checkpoint without the optimiser cannot be gone on from",
+    "ignore_data_skip": "a resumed run would meet some pairs twice and others never",
+    "label_smoothing_factor": "the loss is a preference loss; cDPO and rDPO smooth labels (loss.name)",
+    "dataloader_drop_last": "every pair is trained on; what several ranks cannot share evenly is said",
+    "data_seed": "the order of the pairs comes from training.seed",
+    "train_sampling_strategy": "the order of the pairs comes from training.seed",
+    "dataloader_num_workers": "pairs are tokenised before training, and nothing is left to load",
+    "torch_empty_cache_steps": "memory is not given back between steps here",
+}
 RULED = {"lr_scheduler_type", "save_steps"}  # keys of the section for which transformers has rules of its own
 # whether these can be taken depends on machine and launcher, so only the run itself can tell
 OF_THE_PLACE = {
@@ -64,6 +75,13 @@ def checked(settings: TrainingSection) -> TrainingSection:
         update={key: _typed(key, value, kinds[key]) for key, value in extra.items()}
     )
     _check_names(settings)
+    if settings.sample_every is not None and extra.get("logging_strategy", "steps") != "steps":
+        raise InputError(
+            f"samples are drawn when metrics are logged, and that is set to {extra['logging_strategy']!r}",
+            field="training.sample_every",
+            expected="logging_strategy: steps",
+            fix="remove logging_strategy, or sample_every",
+        )
     if "RANK" not in os.environ and "ACCELERATE_USE_DEEPSPEED" not in os.environ:
         # a launched run tries its own arguments, which may join its processes together, a moment later
         _check_together(settings)
@@ -121,6 +139,12 @@ def _check_keys(extra: Mapping[str, Any], known: list[str], all_keys: list[str])
         if key in MANAGED:
             raise InputError(
                 "gammapo sets this itself", field=f"training.{key}", fix=f"set {MANAGED[key]} instead"
+            )
+        if key in REFUSED:
+            raise InputError(
+                f"has no effect that could be kept: {REFUSED[key]}",
+                field=f"training.{key}",
+                fix="remove the key",
             )
         if key not in known:
             raise InputError(

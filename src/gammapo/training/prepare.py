@@ -10,6 +10,7 @@ from typing import Any
 from gammapo import data, losses, models
 from gammapo.errors import InputError
 from gammapo.losses.spec import NEEDS, Loss
+from gammapo.training import adapters
 from gammapo.training.recipe import Recipe
 from gammapo.training.trackers import check_trackers
 from gammapo.types import TokenizedPair
@@ -34,6 +35,8 @@ def prepare(recipe: Recipe) -> Prepared:
     Raises:
         InputError: anything wrong with the recipe or the data, named as exactly as it is known.
     """
+    if recipe.lora is not None:
+        adapters.check_start(recipe.model.path)
     check_trackers((recipe.training.model_extra or {}).get("report_to"))  # before any data is read
     loaded = data.load_pairs(
         recipe.data.path, split=recipe.data.split, limit=recipe.data.limit, on_bad=recipe.data.on_bad

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gammapo import models
-from gammapo.errors import InputError, RunError
+from gammapo.errors import RunError
 from gammapo.training import checkpoints, lock, run_folder
 from gammapo.training.adapters import add_adapters
 from gammapo.training.arguments import make_arguments
@@ -79,7 +79,8 @@ def _train(
     args = _training_arguments(prepared, precision)
     model = _load_model(recipe, precision.load)
     trainer = _make_trainer(model, args, prepared, precision, on_step)
-    if main and not begun:  # not before all that can be refused has been taken
+    # not before all that can be refused has been taken
+    if main and not (begun and run_folder.is_claimed(folder)):
         run_folder.claim(folder, prepared)
     trainer.accelerator.wait_for_everyone()
     _give_reference(trainer, prepared, folder, say)
@@ -179,7 +180,7 @@ def _give_reference(trainer, prepared: Prepared, folder: Path, say) -> None:
         return
     cache = folder / "reference.parquet"
 
-    def give(identity: str | None = None) -> None:
+    def give(identity: str | None = None, must_exist: bool = False) -> None:
         say("reading the reference's log-probs")
         with trainer.accelerator.autocast():  # as the steps are read
             reference = logps.reference_logps(
@@ -189,18 +190,14 @@ def _give_reference(trainer, prepared: Prepared, folder: Path, say) -> None:
                 cache=cache,
                 model_name=prepared.recipe.model.path,
                 identity=identity,
+                must_exist=must_exist,
             )
         sides = zip(prepared.pairs, reference.chosen.tolist(), reference.rejected.tolist(), strict=True)
         trainer.steps.pairs = [replace(p, reference_chosen=c, reference_rejected=r) for p, c, r in sides]
 
     def give_sharded() -> None:
-        if trainer.state.global_step and not cache.is_file():
-            raise InputError(
-                "the reference's log-probs are gone, and the weights have been trained since",
-                file=cache,
-                fix="put the file back, or begin again in another output folder",
-            )
-        give(f"the untrained model of this run, {prepared.recipe.model.path}")
+        trained = trainer.state.global_step > 0
+        give(f"the untrained model of this run, {prepared.recipe.model.path}", must_exist=trained)
 
     from gammapo import logps
 

@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 import json
 import platform
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,10 +88,14 @@ def data_digest(recipe: Recipe) -> str | None:
     return digest.hexdigest()
 
 
+HALF_WRITTEN = re.compile(r"\.(run|recipe|noise)\.(json|yaml)\.\d+\.tmp")  # by a kill within `claim`
+
+
 def has_begun(folder: Path, prepared: Prepared) -> bool:
     """Whether the folder holds this run already; InputError if it holds anything else."""
     there = {path.name for path in folder.iterdir()} if folder.exists() else set()
-    if not there - {lock.NAME}:
+    there = {name for name in there if name != lock.NAME and not HALF_WRITTEN.fullmatch(name)}
+    if not there:
         return False
     if "run.json" not in there:
         raise InputError(
@@ -119,9 +124,6 @@ def _another_run(folder: Path, different: list[str]) -> InputError:
 
 def claim(folder: Path, prepared: Prepared) -> None:
     """Make the folder this run's."""
-    files.write_text(folder / "recipe.yaml", prepared.recipe.as_yaml())
-    if prepared.noise is not None:
-        files.write_json(folder / "noise.json", prepared.noise)
     note = {
         "status": "started",
         "recipe": _identity(prepared.recipe),
@@ -133,7 +135,15 @@ def claim(folder: Path, prepared: Prepared) -> None:
         "versions": {"gammapo": __version__} | {name: importlib.metadata.version(name) for name in PACKAGES},
         "machine": f"{platform.machine()}, Python {platform.python_version()}, {platform.system()}",
     }
-    files.write_json(folder / "run.json", note)
+    files.write_json(folder / "run.json", note)  # first: it says whose the folder is
+    if prepared.noise is not None:
+        files.write_json(folder / "noise.json", prepared.noise)
+    files.write_text(folder / "recipe.yaml", prepared.recipe.as_yaml())
+
+
+def is_claimed(folder: Path) -> bool:
+    """Whether `claim` came to its end here."""
+    return (folder / "recipe.yaml").is_file()
 
 
 def _differences(old: Any, new: Any, path: str = "") -> list[str]:

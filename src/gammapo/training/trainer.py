@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from gammapo import files, logps
-from gammapo.errors import RunError
+from gammapo.errors import InputError, RunError
 from gammapo.losses.spec import Loss
 from gammapo.training import checkpoints, sampling
 from gammapo.training.batches import StepBatch, StepDataset
@@ -80,6 +80,12 @@ class PairTrainer(Trainer):
         self.add_callback(_Beginning(self))
 
     # ---- the step ----
+
+    def _run_epoch(self, *args, **kwargs):
+        """None where all steps are done: transformers looks at `max_steps` only after a step, so a run killed
+        between its last checkpoint and its end would take one too many."""
+        if self.state.global_step < self.state.max_steps:
+            super()._run_epoch(*args, **kwargs)
 
     def get_train_dataloader(self) -> DataLoader:
         """One item per optimiser step; the data set knows its rank, so nothing is left to shard."""
@@ -287,14 +293,24 @@ def _only(items: list[StepBatch]) -> dict[str, StepBatch]:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in _lines(path)]
+    """The rows of a file that is appended to; a last line that a kill cut short is left out."""
+    lines = _lines(path)
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            if number < len(lines):
+                raise InputError(
+                    f"not valid JSON: {error.msg}", file=path, line=number, fix="remove the line"
+                ) from error
+    return rows
 
 
 def rewind_rows(path: Path, step: int) -> None:
     """Drop rows after `step`, written by a run that was killed before its next checkpoint."""
     if path.exists():
-        rows = [line for line in _lines(path) if json.loads(line)["step"] <= step]
-        files.write_text(path, "".join(line + "\n" for line in rows))
+        files.write_jsonl(path, [row for row in read_rows(path) if row["step"] <= step])
 
 
 def _lines(path: Path) -> list[str]:
