@@ -74,14 +74,14 @@ def measure(annotations: Path) -> Rates:
     """The win rates of a file of judgements.
 
     Raises:
-        InputError: a file that `gammapo winrate` refuses, or too few rows to control for length.
+        InputError: a file that `gammapo winrate` refuses, or rows that tell no length-controlled rate.
     """
-    from gammapo.evaluation.evaluate import Options, evaluate_files
+    from gammapo.evaluation.evaluate import NO_LC, Options, evaluate_files
 
     (found,) = evaluate_files([annotations], Options(bootstrap=0))
     if found.length_controlled is None:
         raise InputError(
-            f"{found.win_rate.n_total} judged rows are too few to control for length",
+            next(warning for warning in found.warnings if warning.startswith(NO_LC)),
             file=annotations,
             expected="all 805 of AlpacaEval 2",
         )
