@@ -36,7 +36,7 @@ def export_model(
         run: a finished run folder.
         target: a folder that does not exist yet, or is empty.
         merge: add adapters into the weights of their base model; without it an adapter stays one.
-        dtype: of the written weights.
+        dtype: of the written weights of a whole model; adapters stay as they were trained.
         licence: see `model_card`.
         overwrite: replace an earlier export. Nothing else is ever removed.
 
