@@ -7,13 +7,16 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from gammapo.errors import InputError, RunError
+
+HALF = re.compile("[\ud800-\udfff]")  # of a character: a surrogate by itself
 
 
 @contextmanager
@@ -160,6 +163,20 @@ def read_yaml(path: str | Path) -> Any:
         return strict_yaml.parse(text)
     except InputError as error:
         raise error.inside(path) from error
+
+
+def refuse_half_characters(texts: Mapping[str, str], file: str | Path, line: int) -> None:
+    """Raise InputError for the first text, named by its field, that holds a lone surrogate."""
+    for field, text in texts.items():
+        if HALF.search(text):
+            raise InputError(
+                "holds half a character (a lone surrogate), which neither a model nor a file can be given",
+                file=file,
+                line=line,
+                field=field,
+                expected="whole characters",
+                fix="remove it: the text was cut in the middle of a character",
+            )
 
 
 def refuse_existing(path: str | Path) -> None:

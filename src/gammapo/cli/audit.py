@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from gammapo.cli.audit_inputs import held_out, pair_files, refuse_outputs
 from gammapo.cli.console import Format
 
 if TYPE_CHECKING:
     from gammapo.audit import AuditReport, Cleaned, Repaired, RunAudit
     from gammapo.data import LoadedPairs
     from gammapo.noise import Manifest
-    from gammapo.types import Message, PreferencePair
+    from gammapo.types import PreferencePair
 
 
 BEFORE = ("evaluation", "model", "max_length", "clean", "drop")  # options of the checks of data alone
@@ -91,15 +92,15 @@ def command(
     from gammapo.audit.clean import record_path
     from gammapo.cli.console import print_json, stderr
 
-    inputs = [*_pair_files(source), *(path for one in evaluation or () for path in _pair_files(one))]
-    _refuse_outputs([html, clean, record_path(clean) if clean else None], inputs, overwrite)
+    inputs = [*pair_files(source), *(path for one in evaluation or () for path in pair_files(one))]
+    refuse_outputs([html, clean, record_path(clean) if clean else None], inputs, overwrite)
     loaded = data.load_pairs(source, split=split, on_bad="drop")
     stderr.print(f"read {loaded.report.describe()}")
     report = audit_pairs(
         loaded,
         tokenizer=models.load_tokenizer(model) if model else None,
         max_length=max_length,
-        held_out=_held_out(evaluation) if evaluation else None,
+        held_out=held_out(evaluation) if evaluation else None,
     )
     cleaned = None
     if clean is not None:
@@ -137,60 +138,6 @@ def _refuse_idle(given: Set[str], after: bool) -> None:
     for name, needed in WITH.items():
         if name in given and needed not in given:
             raise InputError("has no part here", field=flag(name), expected=f"{flag(needed)} with it")
-
-
-def _pair_files(source: str) -> list[Path]:
-    """The paths that a source of pairs is read from, those that it lists included, and their manifests."""
-    from gammapo import data, noise
-
-    paths = [source, *(one.path for one in data.sources_of(source))]
-    return [*map(Path, paths), *map(noise.manifest_path, paths)]
-
-
-def _refuse_outputs(
-    outputs: Sequence[Path | None], inputs: Sequence[str | Path | None], overwrite: bool
-) -> None:
-    """Raise InputError for an output that would replace an input, or unasked what is there."""
-    from gammapo import files
-
-    for path in outputs:
-        if path is not None:
-            files.refuse_input(path, [one for one in inputs if one is not None])
-            if not overwrite:
-                files.refuse_existing(path)
-
-
-def _held_out(sources: list[str]) -> list[tuple[str, Sequence[Message]]]:
-    """(place, prompt) of each evaluation prompt; the place is file and line, or row if it has no line."""
-    from gammapo import data, generation
-
-    prompts: list[tuple[str, Sequence[Message]]] = []
-    for source in sources:
-        if data.is_mixture(source):
-            prompts += [(pair.origin, pair.prompt) for pair in data.load_pairs(source).pairs]
-            continue
-        items = generation.load_prompts(source).items
-        lines = _lines(Path(source), len(items))
-        prompts += [(f"{source}:{line}", item.messages) for line, item in zip(lines, items, strict=True)]
-    return prompts
-
-
-def _lines(source: Path, prompts: int) -> Sequence[int]:
-    """The line of each prompt in a file of one a line, blank ones between; in any other source its row."""
-    from gammapo import files
-    from gammapo.errors import InputError
-
-    rows = range(1, prompts + 1)
-    if source.suffix.lower() in (".csv", ".tsv") or not source.is_file():
-        return rows
-    try:
-        with files.open_text(source) as text:
-            found = [(number, line.lstrip()[:1]) for number, line in enumerate(text, start=1) if line.strip()]
-    except InputError:  # Parquet
-        return rows
-    if len(found) != prompts or (found[0][1] == "[" and not source.name.endswith((".txt", ".txt.gz"))):
-        return rows  # a JSON array
-    return [number for number, _ in found]
 
 
 def _cleaned(cleaned: Cleaned | None) -> dict[str, Any] | None:
@@ -254,8 +201,8 @@ def _after(
     from gammapo.cli.console import print_json, stderr
 
     run_files = [] if way.run is None else [way.run, way.run / LEDGER, way.run / NOISE]
-    inputs = [*_pair_files(source), *(path for path in run_files if path.is_file()), way.recipe]
-    _refuse_outputs([html, repair, repaired_record_path(repair) if repair else None], inputs, overwrite)
+    inputs = [*pair_files(source), *(path for path in run_files if path.is_file()), way.recipe]
+    refuse_outputs([html, repair, repaired_record_path(repair) if repair else None], inputs, overwrite)
     loaded = data.load_pairs(source, split=split, on_bad="drop")
     stderr.print(f"read {loaded.report.describe()}")
     pairs, manifest = as_trained(source, loaded, way.run)

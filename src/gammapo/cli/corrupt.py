@@ -104,9 +104,7 @@ def parse_spec(text: str) -> tuple[str, dict[str, Any]]:
     Raises:
         InputError: an unknown kind, an option without a name or an equals sign, or a value that is no YAML.
     """
-    import yaml
-
-    from gammapo import noise
+    from gammapo import noise, strict_yaml
     from gammapo.errors import InputError
 
     head, _, tail = text.rpartition(":")
@@ -120,8 +118,8 @@ def parse_spec(text: str) -> tuple[str, dict[str, Any]]:
             raise InputError(f"cannot read {item!r}", field="--noise", expected="kind:key=value,key=value")
         name = name.strip()
         try:
-            given = yaml.safe_load(value)
-        except (yaml.YAMLError, ValueError) as error:  # ValueError: what looks like a date and is none
+            given = strict_yaml.parse(value)
+        except InputError as error:
             raise InputError(
                 f"cannot read {value!r} as the value of {name!r} in {text!r}",
                 field="--noise",

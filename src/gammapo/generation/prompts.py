@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,6 @@ from typing import Any
 from gammapo import files
 from gammapo.errors import InputError
 from gammapo.types import Message
-
-HALF = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,16 +142,8 @@ def _from_row(row: Any, path: Path, number: int) -> PromptItem:
     else:
         item = PromptItem(instruction=instruction, messages=_turns(messages, path, number), dataset=dataset)
     turns = "".join(message.role + message.content for message in item.messages)
-    for field, text in (("instruction", instruction), ("messages", turns), ("dataset", dataset)):
-        if HALF.search(text):
-            raise InputError(
-                "holds half a character (a lone surrogate), which neither a model nor a file can be given",
-                file=path,
-                line=number,
-                field=field,
-                expected="whole characters",
-                fix="remove it: the text was cut in the middle of a character",
-            )
+    texts = {"instruction": instruction, "messages": turns, "dataset": dataset}
+    files.refuse_half_characters(texts, path, number)
     return item
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from gammapo import files
 from gammapo.errors import InputError
-from gammapo.judging.outputs import HALF
 from gammapo.judging.spec import Comparison, Progress
 from gammapo.types import Judgement
 
@@ -56,14 +55,7 @@ class AnnotatedJudge:
         elif preference == 0:
             preference = 1.5
         annotator = str(row.get("annotator") or self.name)
-        if HALF.search(annotator):  # it is written with every judgement, and no file could hold it
-            raise InputError(
-                "holds half a character (a lone surrogate)",
-                file=self.path,
-                line=number,
-                field="annotator",
-                expected="whole characters",
-            )
+        files.refuse_half_characters({"annotator": annotator}, self.path, number)
         known, _ = self._known.setdefault(texts, (preference, annotator))
         if known != preference:
             raise InputError(

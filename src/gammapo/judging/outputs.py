@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +11,6 @@ from gammapo import files
 from gammapo.errors import InputError
 from gammapo.judging.spec import Comparison
 from gammapo.types import Judgement, Message
-
-HALF = re.compile("[\ud800-\udfff]")
 
 
 def pair_outputs(model: str | Path, reference: str | Path, *, partial: bool = False) -> list[Comparison]:
@@ -117,16 +114,7 @@ def _refuse_half_characters(row: dict[str, Any], path: str | Path, number: int) 
     texts = {key: str(row.get(key)) for key in ("instruction", "output", "generator", "dataset")}
     turns = row.get("messages") or []
     texts["messages"] = "".join(turn["role"] + turn["content"] for turn in turns)
-    for key, text in texts.items():
-        if HALF.search(text):
-            raise InputError(
-                "holds half a character (a lone surrogate)",
-                file=path,
-                line=number,
-                field=key,
-                expected="whole characters",
-                fix="remove it: the text was cut in the middle of a character",
-            )
+    files.refuse_half_characters(texts, path, number)
 
 
 def _is_conversation(value: Any) -> bool:
