@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from gammapo import files
-from gammapo.errors import InputError
+from gammapo.errors import InputError, RunError
 
 
 def test_read_back_what_was_written(tmp_path):
@@ -85,6 +85,14 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path):
     assert done.stdout.startswith(f"{path}: no space is left to write it"), done.stderr
     assert done.stderr == ""
     assert [(entry.name, entry.read_text()) for entry in tmp_path.iterdir()] == [("a.txt", "old")]
+
+
+def test_a_full_disk_is_named_where_a_file_grows(tmp_path):
+    path = tmp_path / "growing"
+    path.symlink_to("/dev/full")  # takes nothing, as a full disk
+    said = pytest.raises(RunError, match=f"{path}: no space is left to write it")
+    with said, files.writing(path), path.open("a") as out:
+        out.write("x")
 
 
 def test_a_record_takes_its_place_after_what_it_tells_of(tmp_path):

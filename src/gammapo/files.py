@@ -82,16 +82,28 @@ def staged(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        if path.is_dir():  # said now, not when other files have been put in place
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        temporary.replace(path)
-    except OSError as error:
-        raise _unwritable(path, error) from error
+        with writing(path):
+            if path.is_dir():  # said now, not when other files have been put in place
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            temporary.replace(path)
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: str | Path) -> Iterator[None]:
+    """Name `path` where the block cannot write to it: the system names no file when a disk is full.
+
+    Raises:
+        InputError, RunError: as `staged`.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise _unwritable(Path(path), error) from error
 
 
 @contextmanager

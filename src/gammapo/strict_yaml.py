@@ -1,7 +1,8 @@
-"""YAML as a person means it: a key that stands twice is an error, not a setting that is silently lost."""
+"""YAML as a person means it: 5e-7 is a number, and a key that stands twice is an error, no setting lost."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from typing import Any
 
@@ -26,6 +27,18 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+class _Dumper(yaml.SafeDumper):
+    """Puts in quotes what `_Loader` would read as something else."""
+
+
+for kind in (_Loader, _Dumper):  # YAML 1.1 wants a point and a sign in it, YAML 1.2 does not
+    kind.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$"),
+        list("-+.0123456789"),
+    )
+
+
 def parse(text: str) -> Any:
     """The content of YAML (or JSON) text; None where it is empty.
 
@@ -43,3 +56,8 @@ def parse(text: str) -> Any:
     except ValueError as error:  # 2024-02-30
         fix = "put text that looks like a date in quotes"
         raise InputError(f"not valid YAML: {error}", fix=fix) from error
+
+
+def dump(content: Any, *, width: int = 110) -> str:
+    """YAML that `parse` reads back as the same plain values, keys in their order."""
+    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=width)

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -63,3 +65,26 @@ def test_a_file_of_something_else_is_refused(tmp_path):
     with pytest.raises(InputError, match="no file of samples"):
         SampleFile(path, RUN)
     assert path.read_text() == '{"instruction": "x"}\n'
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from gammapo.benchmark.samples import Answer, Sampled, SampleFile
+from gammapo.errors import RunError
+from gammapo.types import Message
+store = SampleFile(Path(sys.argv[1]), {"model": "m"})
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))  # a disk with room for so many bytes a file
+answer = Answer(text="x" * 5000, finish_reason="stop", tokens=3)
+try:
+    store.append([Sampled(prompt=(Message(role="user", content="a"),), answers=(answer,))])
+except RunError as error:
+    print(error)
+"""
+
+
+def test_a_full_disk_is_said_with_the_file(tmp_path):
+    path = tmp_path / "s.jsonl"
+    done = subprocess.run([sys.executable, "-Bc", FULL, path], capture_output=True, text=True)
+    assert done.stdout.startswith(f"{path}: no space is left to write it"), done.stderr
+    assert SampleFile(path, {"model": "m"}).read() == {}

@@ -122,10 +122,15 @@ def test_a_server_that_refuses_all_prompts_is_left_early(refusing):
     kind.status = 400
     backend = generation.create("server", model=model, concurrency=2)
     came = {}
-    with pytest.raises(EndpointError, match="11 prompts one after another failed: HTTP 400"):
+    with pytest.raises(
+        EndpointError, match="11 prompts one after another failed, more than --max-refused.*HTTP 400"
+    ):
         backend.generate(PROMPTS[:1] * 300, Sampling(), on_result=came.__setitem__)
     assert len(came) == 4
     assert kind.calls < 4 + 11 + 2
+    patient = generation.create("server", model=model, concurrency=2, max_refused=20)
+    with pytest.raises(RefusedError, match="15 prompts"):
+        patient.generate(PROMPTS[:1] * 15, Sampling())
 
 
 def test_a_reply_without_text_is_asked_for_again_and_never_an_answer(refusing):

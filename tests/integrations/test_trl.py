@@ -228,6 +228,20 @@ def test_a_loss_with_a_schedule_knows_how_many_batches_come(load, tiny_tokenizer
     assert len(trainer.keeper.ledger.table()) == 8 * 2
 
 
+def test_cpo_without_a_loss_type_trains_with_a_loss_that_it_can_have(load, tiny_tokenizer, tmp_path):
+    trainer = make("cpo", load, tiny_tokenizer, tmp_path, max_steps=1)
+    trainer.train()
+    assert trainer.keeper.loss.name == "gamma_simpo"
+
+
+def test_a_second_call_of_train_begins_afresh(load, tiny_tokenizer, tmp_path):
+    trainer = make("dpo", load, tiny_tokenizer, tmp_path, loss_type="gammapo", num_train_epochs=1)
+    for _ in range(2):
+        trainer.train()
+        assert int(trainer.keeper.state["step"]) == 2
+        assert len(pq.read_table(tmp_path / "ledger.parquet")) == len(ROWS)
+
+
 def test_a_stream_is_trained_on_without_a_ledger(load, tiny_tokenizer, tmp_path):
     features = Features({name: Value("string") for name in ROWS[0]})
     made = DPOTrainer(

@@ -40,7 +40,7 @@ def shard_on_the_cpu(precision: str, checkpointing: bool) -> None:
 def main(recipe: str, out: str, *checkpointing: str) -> None:
     torch.set_num_threads(1)
     made, load, read, step = (
-        run._training_arguments,
+        run.make_arguments,
         models.load_model,
         logps.pair_logps,
         PairTrainer.training_step,
@@ -69,7 +69,7 @@ def main(recipe: str, out: str, *checkpointing: str) -> None:
         seen["shares"] = kept / sum(one.numel() for one in gradients)
         return loss
 
-    run._training_arguments, models.load_model, logps.pair_logps = arguments, model, pair_logps
+    run.make_arguments, models.load_model, logps.pair_logps = arguments, model, pair_logps
     PairTrainer.training_step = training_step
     run.train(load_recipe(recipe))
     Path(f"{out}.{os.environ['RANK']}").write_text(json.dumps(seen))

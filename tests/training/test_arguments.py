@@ -68,7 +68,7 @@ def test_switches_and_whole_numbers_are_of_their_own_type(recipe_dict):
     settings = {"bf16": "off", "max_steps": 1e1, "run_name": 2026, "adam_beta1": 0.8}
     recipe = parse_recipe(recipe_dict | {"training": settings})
     taken = recipe.training.model_extra or {}
-    assert taken == {"bf16": False, "max_steps": 10, "run_name": 2026, "adam_beta1": 0.8}
+    assert taken == {"bf16": False, "max_steps": 10, "run_name": "2026", "adam_beta1": 0.8}
     assert type(taken["max_steps"]) is int
     assert yaml.safe_load(recipe.as_yaml())["training"]["max_steps"] == 10
 

@@ -25,6 +25,17 @@ def test_a_number_that_yaml_takes_for_text_is_a_number(tmp_path, recipe_dict):
     assert load_recipe(path).loss["beta"] == 0.1
 
 
+def test_text_in_quotes_stays_text(tmp_path, recipe_dict):
+    path = tmp_path / "recipe.yaml"
+    recipe_dict["training"] |= {"run_name": "20240501", "lr_scheduler_kwargs": {"min_lr": 1e-5}}
+    recipe_dict["training"]["lr_scheduler_type"] = "cosine_with_min_lr"
+    path.write_text(yaml.safe_dump(recipe_dict).replace("1.0e-05", "1e-5"))
+    extra = load_recipe(path).training.model_extra or {}
+    assert extra == {"run_name": "20240501", "lr_scheduler_kwargs": {"min_lr": 1e-5}}
+    path.write_text(load_recipe(path).as_yaml())
+    assert load_recipe(path).training.model_extra == extra
+
+
 @pytest.mark.parametrize(
     ("section", "key", "hint"),
     [

@@ -1,21 +1,24 @@
 """Whole runs on a tiny model: the run folder, resume after a real SIGKILL, guards, refusals."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from gammapo import models
 from gammapo.errors import InputError, RunError
 from gammapo.training import Recipe, checkpoints, parse_recipe, run, train
+from gammapo.training.prepare import planned, prepare
 
 TRAIN = (
     "import sys, time; from gammapo.training import load_recipe, train\n"
@@ -204,6 +207,27 @@ def test_lora_saves_an_adapter_and_leaves_the_base_alone(recipe_dict, tiny_model
     assert not torch.allclose(tuned(ids).logits, tiny_model(ids).logits, atol=1e-4)
 
 
+@pytest.mark.parametrize("loss", ["simpo", "dpo"])
+def test_adapters_do_not_go_on_over_another_base(recipe_dict, tmp_path, monkeypatch, loss):
+    base = tmp_path / "base"
+    shutil.copytree(recipe_dict["model"]["path"], base)
+    changes = {"model": {"path": str(base)}, "lora": {"rank": 2}, "loss": {"name": loss, "beta": 2}}
+    recipe = parse_recipe(recipe_dict | changes)
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "_save_model", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            train(recipe)
+    right = (base / "model.safetensors").read_bytes()
+    kept = load_file(base / "model.safetensors")
+    save_file(
+        {name: value * 1.01 for name, value in kept.items()}, base / "model.safetensors", {"format": "pt"}
+    )
+    with pytest.raises(InputError, match=r"differs in model \(its weights have changed\)"):
+        train(recipe)
+    (base / "model.safetensors").write_bytes(right)
+    assert train(recipe).resumed_from == 10
+
+
 def test_adapters_are_not_trained_on_top_of_an_adapter(recipe_dict, tmp_path):
     """They would be saved alone, and name the base below the first."""
     first = train(parse_recipe(recipe_dict | {"lora": {"rank": 2}}))
@@ -324,3 +348,14 @@ def test_a_scheduled_loss_learns_the_length_of_the_run(recipe_dict):
     assert "fresh_steps = 5" in json.loads((result.folder / "run.json").read_text())["objective"]
     ledger = pq.read_table(result.folder / "ledger.parquet").to_pandas()
     assert ledger["clarity"].between(0, 1).all()
+
+
+@pytest.mark.parametrize(("processes", "steps"), [(1, 6), (2, 5)])
+def test_steps_that_are_left_out_are_none_of_the_first_epochs(recipe_dict, pair_file, processes, steps):
+    """41 pairs, 8 a step: two processes cannot share the last one."""
+    rows = pair_file.read_text().splitlines()
+    pair_file.write_text("\n".join([*rows, rows[0].replace("Tell", "Say")]) + "\n")
+    prepared = prepare(parse_recipe(recipe_dict | {"loss": {"name": "gammapo"}}))
+    dataset = run._steps(prepared, SimpleNamespace(process_index=0, world_size=processes))
+    assert len(dataset) == steps
+    assert planned(prepared, len(dataset)).loss.options.fresh_steps == steps

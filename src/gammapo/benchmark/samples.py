@@ -87,7 +87,7 @@ class SampleFile:
 
     def append(self, rows: Sequence[Sampled]) -> None:
         """Add rows and flush them to disk."""
-        with self.path.open("r+b") as out:
+        with files.writing(self.path), self.path.open("r+b") as out:
             content = out.read()
             out.truncate(content.rfind(b"\n") + 1)  # what follows the last newline was cut by a kill
             out.seek(0, os.SEEK_END)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import typer
 
+from gammapo.cli import backends
 from gammapo.cli.console import Format
 
 
@@ -14,19 +14,18 @@ def command(
     prompts: str = typer.Option(
         ..., help="Instructions (JSON, JSONL), lines (.txt), or pairs: a file, a folder or a hub id."
     ),
-    model: str = typer.Option(None, help="Folder, hub id or smollm2; for the backend server, MODEL@URL."),
+    model: str = typer.Option(None, help=backends.MODEL),
     output: Path = typer.Option(None, "-o", "--output", help="The outputs file to write."),
     check: Path = typer.Option(None, help="Write nothing; compare this outputs file with --prompts."),
-    backend: str = typer.Option("transformers", help="transformers, vllm or server (OpenAI-compatible)."),
+    backend: str = typer.Option("transformers", help=backends.BACKEND),
     generator: str = typer.Option(None, help="Name the answers carry; the model's by default."),
     max_new_tokens: int = typer.Option(512, help="Longest answer, in tokens."),
     temperature: float = typer.Option(0.0, help="0 is greedy."),
     top_p: float = typer.Option(1.0, help="Nucleus sampling's share of the probability."),
     seed: int = typer.Option(0, help="Answers depend on model, prompt, sampling and this alone."),
-    batch_size: int = typer.Option(
-        None, help="Answers at once (transformers, 32) or calls in flight (server, 8)."
-    ),
-    dtype: str = typer.Option("float32", help="float32, bfloat16 or float16 (transformers)."),
+    batch_size: int = typer.Option(None, min=1, help=backends.BATCH_SIZE),
+    dtype: str = typer.Option("float32", help=backends.DTYPE),
+    max_refused: int = typer.Option(None, min=0, help=backends.MAX_REFUSED),
     split: str = typer.Option(None, help="Split of a source of pairs."),
     limit: int = typer.Option(None, min=1, help="Only the first so many prompts."),
     overwrite: bool = typer.Option(False, help="Replace the output, and drop another run's answers."),
@@ -53,7 +52,11 @@ def command(
     items = generation.load_prompts(prompts, split=split, limit=limit)
     rows = generation.write_outputs(
         items,
-        generation.create(backend, model=model, **_options(backend, batch_size, dtype)),
+        generation.create(
+            backend,
+            model=model,
+            **backends.options_of(backend, batch_size=batch_size, dtype=dtype, max_refused=max_refused),
+        ),
         sampling,
         output,
         generator=generator,
@@ -72,15 +75,6 @@ def command(
         print_json(summary)
     else:
         print_table(list(summary), [list(summary.values())])
-
-
-def _options(backend: str, batch_size: int | None, dtype: str) -> dict[str, Any]:
-    options: dict[str, Any] = {}
-    if batch_size is not None:
-        options["concurrency" if backend == "server" else "batch_size"] = batch_size
-    if backend == "transformers":
-        options["dtype"] = dtype
-    return options
 
 
 def _progress():

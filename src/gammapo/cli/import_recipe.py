@@ -22,9 +22,7 @@ def command(
     format: Format = typer.Option(Format.table, help="json prints recipe and differences as one object."),
 ) -> None:
     """Read a config of SimPO's, γ-PO's or TRL's trainers; differences go to stderr, the recipe to stdout."""
-    import yaml
-
-    from gammapo import files
+    from gammapo import files, strict_yaml
     from gammapo.cli.console import print_json, stderr
     from gammapo.integrations.configs import import_recipe
 
@@ -32,7 +30,7 @@ def command(
         files.refuse_existing(output)
     found = import_recipe(file, kind=kind, gpus=gpus)
     lines = [f"# Imported from {file.name} ({found.kind}).", *(f"# - {text}" for text in found.differences)]
-    body = yaml.safe_dump(found.recipe, sort_keys=False, allow_unicode=True, width=110)
+    body = strict_yaml.dump(found.recipe)
     if output is not None:
         files.write_text(output, "\n".join(lines) + "\n" + body, overwrite=overwrite)
     if format is Format.json:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import typer
 
+from gammapo.cli import backends
 from gammapo.cli.console import Format
 
 
 def command(
-    model: str = typer.Option(..., help="Folder, hub id or smollm2; for the backend server, MODEL@URL."),
+    model: str = typer.Option(..., help=backends.MODEL),
     prompts: str = typer.Option(..., help="Instructions (JSON, JSONL), lines (.txt), or pairs."),
     scorer: str = typer.Option(..., help="world:constraints, rules:FILE, reward:PATH or module:attribute."),
     output: Path = typer.Option(..., "-o", "--output", help="The pair file to write (.jsonl or .jsonl.gz)."),
@@ -20,9 +21,10 @@ def command(
     max_new_tokens: int = typer.Option(512, help="Longest answer, in tokens; cut answers make no pair."),
     seed: int = typer.Option(0, help="Answers depend on model, prompt, sampling and this alone."),
     min_gap: float = typer.Option(0.0, min=0.0, help="A score gap of at most this is a tie."),
-    backend: str = typer.Option("transformers", help="transformers, vllm or server (OpenAI-compatible)."),
-    batch_size: int = typer.Option(None, min=1, help="Answers at once (transformers, 32)."),
-    dtype: str = typer.Option("float32", help="float32, bfloat16 or float16 (transformers)."),
+    backend: str = typer.Option("transformers", help=backends.BACKEND),
+    batch_size: int = typer.Option(None, min=1, help=backends.BATCH_SIZE),
+    dtype: str = typer.Option("float32", help=backends.DTYPE),
+    max_refused: int = typer.Option(None, min=0, help=backends.MAX_REFUSED),
     limit: int = typer.Option(None, min=1, help="Only the first so many prompts."),
     rescore: bool = typer.Option(
         False, help="Score the stored samples again, with this scorer; renew their pairs."
@@ -53,10 +55,8 @@ def command(
     )
     items = generation.load_prompts(prompts, limit=limit).items
     judge = judging.create_scorer(scorer)
-    options = {"batch_size": batch_size, "dtype": dtype if backend == "transformers" else None}
-    made = generation.create(
-        backend, model=model, **{key: value for key, value in options.items() if value is not None}
-    )
+    options = backends.options_of(backend, batch_size=batch_size, dtype=dtype, max_refused=max_refused)
+    made = generation.create(backend, model=model, **options)
     selection, sampled = sample_pairs(
         [item.messages for item in items],
         made,

@@ -66,13 +66,14 @@ def _plan(recipe: Any, format: Format, gpus: int, engine: str, gpu_memory: float
     from gammapo import planning
     from gammapo.cli.console import print_json, stderr
     from gammapo.planning.describe import as_dict, sections
-    from gammapo.training.prepare import prepare
+    from gammapo.training.prepare import planned, prepare
 
     prepared = prepare(recipe)
     shape = planning.load_shape(recipe.model.path)
     plan = planning.plan_run(
         prepared, shape, gpus=gpus, engine=engine, gpu_memory=gpu_memory, peak_tflops=gpu_tflops
     )
+    prepared = planned(prepared, plan.steps_per_epoch)
     if format is Format.json:
         print_json(as_dict(prepared, shape, plan))
     else:

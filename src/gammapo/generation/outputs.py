@@ -146,9 +146,10 @@ class SideFile:
     def append(self, index: int, answer: Generation) -> None:
         line = {"index": index, "output": answer.text, "finish_reason": answer.finish_reason}
         self.answers[index] = line
-        self._out.write(json.dumps(line) + "\n")
-        self._out.flush()
-        os.fsync(self._out.fileno())
+        with files.writing(self.path):
+            self._out.write(json.dumps(line) + "\n")
+            self._out.flush()
+            os.fsync(self._out.fileno())
 
 
 def _changed(header: dict[str, Any], run: dict[str, Any]) -> list[str]:

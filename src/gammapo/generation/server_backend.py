@@ -138,7 +138,10 @@ class _Course:
                 self._since_answer.add(index)
                 if len(self._since_answer) <= self._max_refused:
                     return
-                error = EndpointError(f"{len(self._since_answer)} prompts one after another failed: {error}")
+                error = EndpointError(
+                    f"{len(self._since_answer)} prompts one after another failed, more than --max-refused "
+                    f"allows: {error}"
+                )
             self.failure = self.failure or error
             self.over.set()  # what is still coming in is kept
 

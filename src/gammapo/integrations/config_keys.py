@@ -54,7 +54,7 @@ def read_keys(path: str | Path) -> dict[str, Any]:
 
 
 def as_number(value: Any) -> int | float | None:
-    """The number that a user means, None if it is none: YAML 1.1 takes 5e-7 for text."""
+    """The number that a user means, also where it stands in quotes; None if it is none."""
     if isinstance(value, str):
         try:
             value = float(value)

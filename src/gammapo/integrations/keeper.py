@@ -47,13 +47,14 @@ class LossKeeper:
         self._rank, self._world = rank, world
 
     def plan(self, calls: int, epoch: int | None) -> None:
-        """Tell a loss with a schedule how many batches the run has; before the first batch.
+        """Begin a run afresh, and tell a loss with a schedule how many batches it has.
 
         Args:
             epoch: batches of one pass over the data; None for a stream, all of whose pairs count as new.
         """
         # from the loss as it was given: a plan fills in only what is open, and a new run has a new length
         self.loss = self._given.planned(calls, fresh_steps=epoch)
+        self.state, self.ledger = None, Ledger()  # a trainer may be told to train a second time
 
     def __call__(self, logps: PairLogps) -> LossOutput:
         """The loss of this batch over all ranks, with the state as it is; nothing is noted.

@@ -132,7 +132,7 @@ def _cpo_config(base: Any) -> type:
     class CPOConfig(base):
         """TRL's CPOConfig. β and γ unset are the loss's own defaults, not TRL's 0.1 and 0.5."""
 
-        loss_type: str = "gammapo"
+        loss_type: str = "gamma_simpo"  # gammapo itself wants a reference, which CPOTrainer has not
         loss_options: dict[str, Any] | None = None
         beta: float | None = None
         simpo_gamma: float | None = None

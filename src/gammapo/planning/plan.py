@@ -10,7 +10,7 @@ from gammapo.planning.memory import ENGINES, GIB, Memory, Setting, estimate_memo
 from gammapo.planning.shape import ModelShape
 from gammapo.planning.work import PEAK, SHARE, hours, lengths_of, training_flops
 from gammapo.training.batches import StepPlan, plan_epoch
-from gammapo.training.prepare import Prepared
+from gammapo.training.prepare import Prepared, total_steps
 
 HEADROOM = 0.92  # of a GPU's memory that may be planned with
 SIZES = (24, 40, 48, 80, 141)  # GiB, of common GPUs
@@ -25,6 +25,7 @@ class RunPlan:
     gpu_memory: float  # GiB
     pairs: int
     steps: int
+    steps_per_epoch: int
     warmup_steps: int
     last_step_pairs: int
     left_out: int  # pairs of an epoch's last step that are too few for the GPUs
@@ -77,9 +78,7 @@ def plan_run(
         world_size=gpus,
         seed=settings.seed,
     )
-    steps = math.ceil(len(plans) * settings.num_train_epochs)
-    most = (settings.model_extra or {}).get("max_steps", -1)
-    steps = most if most > 0 else steps
+    steps = total_steps(recipe, len(plans))
     tokens, scored, count = _largest(plans, prepared)
     setting = Setting(
         gpus=gpus,
@@ -106,6 +105,7 @@ def plan_run(
         gpu_memory=gpu_memory,
         pairs=len(prepared.pairs),
         steps=steps,
+        steps_per_epoch=len(plans),
         warmup_steps=math.ceil(steps * settings.warmup_ratio),
         last_step_pairs=len(plans[-1].pairs),
         left_out=len(prepared.pairs) - used,

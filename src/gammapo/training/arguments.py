@@ -156,10 +156,10 @@ def _check_keys(extra: Mapping[str, Any], known: list[str], all_keys: list[str])
 
 
 def _typed(key: str, value: Any, kind: Any) -> Any:
-    """The value if it is of its key's type; transformers itself takes bf16=maybe for true."""
+    """The value as its key's type has it; transformers itself takes bf16=maybe for true."""
     config = pydantic.ConfigDict(
         allow_inf_nan=False,
-        coerce_numbers_to_str=True,  # a run's name may be a number
+        coerce_numbers_to_str=True,
         arbitrary_types_allowed=True,
     )
     try:
@@ -171,7 +171,8 @@ def _typed(key: str, value: Any, kind: Any) -> Any:
             expected=error.errors()[0]["msg"].removeprefix("Input should be "),
             fix=CHANGE,
         ) from error
-    return taken if isinstance(taken, int) else value  # 1e3 steps are 1000, and "off" is false
+    # 1e3 steps are 1000, "off" is false, and a run named 2026 has a name
+    return taken if type(taken) in (bool, int, float, str) else value
 
 
 def _check_names(settings: TrainingSection) -> None:

@@ -69,7 +69,7 @@ def prepare(recipe: Recipe) -> Prepared:
         max_prompt_length=recipe.data.max_prompt_length,
     )
     notes.append(tokenized.report.describe())
-    loss = _planned(losses.create(**recipe.loss), recipe, len(tokenized.pairs))
+    loss = losses.create(**recipe.loss)
     return Prepared(
         recipe=recipe,
         loss=loss,
@@ -81,14 +81,16 @@ def prepare(recipe: Recipe) -> Prepared:
     )
 
 
-def _planned(loss: Loss, recipe: Recipe, pairs: int) -> Loss:
-    """The loss with what only the run knows: its steps, and for how long pairs are new to the model."""
-    settings = recipe.training
-    epoch = math.ceil(pairs / settings.pairs_per_step)
-    steps = math.ceil(settings.num_train_epochs * epoch)
-    most = (settings.model_extra or {}).get("max_steps", -1)
-    steps = most if most > 0 else steps
-    return loss.planned(steps, fresh_steps=epoch)
+def planned(prepared: Prepared, steps_per_epoch: int) -> Prepared:
+    """With the loss told what only the run knows: its steps, and how long pairs are new to the model."""
+    steps = total_steps(prepared.recipe, steps_per_epoch)
+    return replace(prepared, loss=prepared.loss.planned(steps, fresh_steps=steps_per_epoch))
+
+
+def total_steps(recipe: Recipe, steps_per_epoch: int) -> int:
+    """Optimiser steps of the whole run."""
+    most = (recipe.training.model_extra or {}).get("max_steps", -1)
+    return most if most > 0 else math.ceil(recipe.training.num_train_epochs * steps_per_epoch)
 
 
 def _with_uniform_scores(pairs: list[TokenizedPair], loss: Loss, notes: list[str]) -> list[TokenizedPair]:

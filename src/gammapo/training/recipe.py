@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pydantic
-import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from gammapo import files, losses, noise, strict_yaml
@@ -101,7 +100,7 @@ class Recipe(_Section):
     training: TrainingSection = Field(default_factory=lambda: TrainingSection.model_validate({}))
 
     def as_yaml(self) -> str:
-        return yaml.safe_dump(self.model_dump(), sort_keys=False, allow_unicode=True)
+        return strict_yaml.dump(self.model_dump())
 
 
 def load_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
@@ -135,10 +134,6 @@ def parse_recipe(content: dict[str, Any], file: str | Path | None = None) -> Rec
     Raises:
         InputError: see `load_recipe`.
     """
-    content = {
-        key: _numbers(value) if key in ("loss", "noise", "training") else value
-        for key, value in content.items()
-    }
     try:
         recipe = Recipe.model_validate(content)
     except pydantic.ValidationError as error:
@@ -170,18 +165,6 @@ def _override(content: dict[str, Any], override: str) -> None:
         content[last] = strict_yaml.parse(value)
     except InputError as error:
         raise InputError(f"cannot read the value {value!r}", field=key, expected="a YAML value") from error
-
-
-def _numbers(value: Any) -> Any:
-    """YAML 1.1 takes 5e-7 for text; a user means the number."""
-    if isinstance(value, dict):
-        return {key: _numbers(inner) for key, inner in value.items()}
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
 
 
 def _explain(error: pydantic.ValidationError, file: str | Path | None) -> InputError:

@@ -22,11 +22,14 @@ from gammapo.errors import RunError
 from gammapo.training import checkpoints, lock, run_folder
 from gammapo.training.adapters import add_adapters
 from gammapo.training.arguments import make_arguments
-from gammapo.training.prepare import Prepared, prepare
+from gammapo.training.prepare import Prepared, planned, prepare
 from gammapo.training.recipe import Recipe
 from gammapo.training.run_folder import RunResult
 
 if TYPE_CHECKING:
+    from transformers import TrainingArguments
+
+    from gammapo.training.batches import StepDataset
     from gammapo.training.precision import Precision
 
 logger = logging.getLogger(__name__)
@@ -69,19 +72,25 @@ def _train(
     digest = run_folder.data_digest(recipe) if main else None
     prepared = prepare(recipe)
     begun = main and run_folder.has_begun(folder, prepared)
-    for note in [*prepared.notes, prepared.loss.objective]:
+    for note in prepared.notes:
         say(note)
     started = time.monotonic()
     precision = _decide_precision(recipe)
     if precision.notice:
         say(precision.notice)
     # before the model: ZeRO-3 splits weights as they are read, if it is set up by then
-    args = _training_arguments(prepared, precision)
+    args = make_arguments(recipe, precision.arguments)
+    steps = _steps(prepared, args)
+    prepared = planned(prepared, len(steps))
+    say(prepared.loss.objective)
     model = _load_model(recipe, precision.load)
-    trainer = _make_trainer(model, args, prepared, precision, on_step)
+    trainer = _make_trainer(model, args, steps, prepared, precision, on_step)
+    start = _start(model, recipe) if main else None
+    if begun:
+        run_folder.check_start(folder, start)
     # not before all that can be refused has been taken
     if main and not (begun and run_folder.is_claimed(folder)):
-        run_folder.claim(folder, prepared)
+        run_folder.claim(folder, prepared, start)
     trainer.accelerator.wait_for_everyone()
     _give_reference(trainer, prepared, folder, say)
     resumed = checkpoints.last_good(folder)
@@ -169,6 +178,14 @@ def _load_model(recipe: Recipe, dtype: str) -> Any:
     return add_adapters(model, recipe.lora, recipe.training.seed)
 
 
+def _start(model, recipe: Recipe) -> str | None:
+    """A digest of what adapters are trained on top of. A checkpoint holds them alone, so that a resumed run
+    would go on with whatever base is there by then. Without adapters it holds all weights."""
+    from gammapo import logps
+
+    return None if recipe.lora is None else logps.model_digest(model)
+
+
 def _give_reference(trainer, prepared: Prepared, folder: Path, say) -> None:
     """Log-probs under the starting model, for a loss that compares with it.
 
@@ -207,16 +224,11 @@ def _give_reference(trainer, prepared: Prepared, folder: Path, say) -> None:
         give()
 
 
-def _training_arguments(prepared: Prepared, precision: Precision) -> Any:
-    return make_arguments(prepared.recipe, precision.arguments)
-
-
-def _make_trainer(model, args, prepared: Prepared, precision: Precision, on_step) -> Any:
+def _steps(prepared: Prepared, args: TrainingArguments) -> StepDataset:
     from gammapo.training.batches import StepDataset
-    from gammapo.training.trainer import PairTrainer
 
     settings = prepared.recipe.training
-    steps = StepDataset(
+    return StepDataset(
         prepared.pairs,
         pairs_per_step=settings.pairs_per_step,
         tokens_per_batch=settings.tokens_per_batch,
@@ -224,13 +236,18 @@ def _make_trainer(model, args, prepared: Prepared, precision: Precision, on_step
         rank=args.process_index,
         world_size=args.world_size,
     )
+
+
+def _make_trainer(model, args, steps: StepDataset, prepared: Prepared, precision: Precision, on_step) -> Any:
+    from gammapo.training.trainer import PairTrainer
+
     return PairTrainer(
         model,
         args,
         steps,
         prepared.loss,
         Path(prepared.recipe.output),
-        keep=settings.save_total_limit,
+        keep=prepared.recipe.training.save_total_limit,
         on_step=on_step,
         samples=_sampling_plan(prepared),
         masters=precision.masters,

@@ -122,8 +122,14 @@ def _another_run(folder: Path, different: list[str]) -> InputError:
     )
 
 
-def claim(folder: Path, prepared: Prepared) -> None:
-    """Make the folder this run's."""
+def check_start(folder: Path, start: str | None) -> None:
+    """InputError if the run in the folder began with other weights than these."""
+    if files.read_json(folder / "run.json").get("start") not in (None, start):
+        raise _another_run(folder, ["model (its weights have changed)"])
+
+
+def claim(folder: Path, prepared: Prepared, start: str | None = None) -> None:
+    """Make the folder this run's; `start` is a digest of the weights that it begins with."""
     note = {
         "status": "started",
         "recipe": _identity(prepared.recipe),
@@ -131,6 +137,7 @@ def claim(folder: Path, prepared: Prepared) -> None:
         "pairs": len(prepared.pairs),
         "data_fingerprint": prepared.fingerprint,
         "data": prepared.notes,
+        "start": start,
         "noise_manifest": None if prepared.noise is None else "noise.json",
         "versions": {"gammapo": __version__} | {name: importlib.metadata.version(name) for name in PACKAGES},
         "machine": f"{platform.machine()}, Python {platform.python_version()}, {platform.system()}",

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from gammapo import files
 from gammapo.types import Generation, TokenizedPair
 
 FILE = "samples.jsonl"
@@ -77,7 +78,7 @@ def write_samples(
     path: Path, step: int, plan: SamplingPlan, answers: Sequence[Generation], tokenizer: Any
 ) -> None:
     """Add the answers to the run's file, for a person to read."""
-    with path.open("a", encoding="utf-8") as out:
+    with files.writing(path), path.open("a", encoding="utf-8") as out:
         for (pair, prompt), answer in zip(plan.prompts, answers, strict=True):
             row = {
                 "step": step,

@@ -200,7 +200,8 @@ class PairTrainer(Trainer):
         super().log(logs, start_time)
         if self.is_world_process_zero():
             row = {"step": self.state.global_step, "epoch": self.state.epoch or 0.0, **logs}
-            with (self.run / METRICS).open("a", encoding="utf-8") as out:
+            path = self.run / METRICS
+            with files.writing(path), path.open("a", encoding="utf-8") as out:
                 out.write(json.dumps(row) + "\n")
             self.watch.see(row)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from gammapo import files
+from gammapo import files, strict_yaml
 
 TAG = "gammapo"  # on every card that is written here
 SHOWN = (
@@ -66,7 +66,7 @@ Licence: {licence or "not stated here; that of the base model and of the data ap
 {_metrics(run)}
 
 ```yaml
-{yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True).strip()}
+{strict_yaml.dump(recipe).strip()}
 ```
 
 These are measures on the training pairs. They say nothing about win rates, safety or facts: evaluate the
