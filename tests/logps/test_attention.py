@@ -1,12 +1,14 @@
 """Pair attention leaves everything else as it was: generation, plain forward passes, the saved config."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
 from logps_families import MAKERS, make_model
 
 from gammapo.logps import attention
+from gammapo.logps.attention import UnsupportedAttentionError, pair_attention
 from gammapo.logps.packing import Segment
 from gammapo.logps.segments import PairSegments
 from gammapo.logps.support import prepare
@@ -82,3 +84,17 @@ def test_under_autocast_all_three_have_its_type():
     with torch.autocast("cpu", torch.bfloat16):
         assert {x.dtype for x in attention.in_arithmetic_type(wide, wide, half)} == {torch.bfloat16}
     assert [x.dtype for x in attention.in_arithmetic_type(wide, half)] == [torch.float32, torch.bfloat16]
+
+
+@pytest.mark.parametrize("told", [{"chosen_keys": torch.ones(1)}, {"s_aux": torch.ones(1)}])
+def test_a_tensor_that_pair_attention_does_not_know_is_refused(told):
+    with pytest.raises(UnsupportedAttentionError, match=next(iter(told))):
+        pair_attention(torch.nn.Module(), *([torch.zeros(1, 2, 4, 8)] * 3), None, **told)
+
+
+def test_a_window_that_only_the_mask_has_is_refused():
+    """A probe shorter than the window would not show it."""
+    module = torch.nn.Module()
+    module.config = SimpleNamespace(sliding_window=64)
+    with pytest.raises(UnsupportedAttentionError, match="sliding_window, which its mask alone has"):
+        pair_attention(module, *([torch.zeros(1, 2, 4, 8)] * 3), None)

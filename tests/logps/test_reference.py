@@ -152,3 +152,8 @@ def test_digests_see_what_matters_and_nothing_else(model):
 def test_batches_keep_the_budget_and_lose_nothing():
     # longest first: 9 alone exceeds the budget of 8; 5+3 fill it exactly; 2+1 follow
     assert token_batches([3, 9, 1, 5, 2], 8) == [[1], [3, 0], [4, 2]]
+
+
+def test_no_pairs_are_refused(model):
+    with pytest.raises(InputError, match="no pairs were given"):
+        reference_logps(model, [])

@@ -1,7 +1,9 @@
 import json
+import shutil
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from gammapo import models
 from gammapo.errors import InputError
@@ -49,6 +51,111 @@ def test_the_embedded_model_s_special_tokens_are_its_file_s(smollm2):
     assert tokenizer.eos_token == "<|im_end|>"
 
 
+def rewritten(folder, tmp_path, change, file="model.safetensors"):
+    """A copy of a model's folder with other tensors in its file."""
+    copy = shutil.copytree(folder, tmp_path / "changed")
+    save_file(change(load_file(copy / file)), copy / file, metadata={"format": "pt"})
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda w: {k: v for k, v in w.items() if k != "lm_head.weight"},
+            r"missing: lm_head.weight, 1 in all",
+        ),
+        (lambda w: {f"module.{k}": v for k, v in w.items()}, "weights of the LlamaForCausalLM are missing"),
+        (
+            lambda w: w | {"lm_head.weight": w["lm_head.weight"][:-1].clone()},
+            "other sizes .*: lm_head.weight",
+        ),
+    ],
+)
+def test_weights_that_are_not_there_do_not_begin_at_random(tiny_model_dir, tmp_path, change, message):
+    """transformers fills them in and prints a table: a classifier would train with a head of noise."""
+    with pytest.raises(InputError, match=message):
+        models.load_model(rewritten(tiny_model_dir, tmp_path, change))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("model.safetensors", "version https://git-lfs.github.com/spec/v1", "SafetensorError"),
+        ("config.json", '{"model_type": "llama", "num_attention_heads": "four"}', "'num_attention_heads'"),
+        (
+            "config.json",
+            '{"model_type": "x", "auto_map": {"AutoConfig": "x.X"}}',
+            "code from beside its weights",
+        ),
+    ],
+)
+def test_a_folder_that_cannot_be_read_is_told_as_bad_input(tiny_model_dir, tmp_path, name, content, message):
+    folder = shutil.copytree(tiny_model_dir, tmp_path / "damaged")
+    (folder / name).write_text(content)
+    with pytest.raises(InputError, match=message) as told:
+        models.load_model(folder)
+    assert told.value.file == folder
+
+
+def test_a_damaged_tokenizer_is_told_as_bad_input(tiny_model_dir, tmp_path):
+    folder = shutil.copytree(tiny_model_dir, tmp_path / "damaged")
+    (folder / "tokenizer.json").write_text("{}")
+    with pytest.raises(InputError, match="no tokenizer can be loaded: KeyError"):
+        models.load_tokenizer(folder)
+
+
+@pytest.fixture
+def adapter(tiny_model_dir, tmp_path):
+    """A folder as PEFT alone saves it: without a tokenizer."""
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(r=2, init_lora_weights=False, task_type="CAUSAL_LM")
+    get_peft_model(models.load_model(tiny_model_dir), config).save_pretrained(tmp_path / "adapter")
+    return tmp_path / "adapter"
+
+
+def test_an_adapter_without_a_tokenizer_has_its_bases(adapter, tiny_model_dir):
+    found, base = models.load_tokenizer(adapter), models.load_tokenizer(tiny_model_dir)
+    assert found.get_vocab() == base.get_vocab()
+    assert found.chat_template == base.chat_template
+
+
+def test_an_adapter_of_which_a_part_is_missing_is_refused(adapter, tmp_path):
+    """PEFT warns, and leaves those layers as the base has them."""
+
+    def change(weights):
+        return {k: v for k, v in weights.items() if "layers.0.self_attn.q_proj.lora_B" not in k}
+
+    with pytest.raises(InputError, match=r"missing adapter keys .*layers\.0\.self_attn\.q_proj\.lora_B"):
+        models.load_model(rewritten(adapter, tmp_path, change, "adapter_model.safetensors"))
+
+
+def test_an_adapter_whose_base_is_gone_names_its_own_folder(adapter):
+    config = json.loads((adapter / "adapter_config.json").read_text())
+    config["base_model_name_or_path"] = "/gone/away/base"
+    (adapter / "adapter_config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="base cannot be loaded: /gone/away/base: no such model") as told:
+        models.load_model(adapter)
+    assert (told.value.file, told.value.field) == (str(adapter), "base_model_name_or_path")
+
+
+def test_virtual_tokens_cannot_be_merged(tiny_model_dir, tmp_path):
+    from peft import PromptTuningConfig, get_peft_model
+
+    config = PromptTuningConfig(num_virtual_tokens=3, task_type="CAUSAL_LM")
+    get_peft_model(models.load_model(tiny_model_dir), config).save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="peft_type: the adapter adds virtual tokens"):
+        models.load_model(tmp_path)
+
+
+def test_an_empty_cache_variable_is_none(monkeypatch):
+    """As the XDG specification has it; a path from it would lie in the current folder."""
+    monkeypatch.delenv("GAMMAPO_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    assert embedded.cache_folder().is_absolute()
+
+
 def test_unknown_dtype(tiny_model_dir):
     with pytest.raises(InputError, match="float32, bfloat16"):
         models.load_model(tiny_model_dir, dtype="int8")
@@ -61,8 +168,6 @@ def test_embedded_model_speaks(smollm2):
 
 
 def test_a_model_without_its_weights_reads_no_weight_file(tiny_model_dir, tmp_path):
-    import shutil
-
     folder = tmp_path / "no-weights"
     shutil.copytree(tiny_model_dir, folder)
     for path in folder.glob("*.safetensors"):

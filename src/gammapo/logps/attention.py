@@ -25,10 +25,11 @@ from gammapo.logps.varlen import can_attend, flash_attention, flash_pair_attenti
 PREFIX = "gammapo_pairs_over_"
 ARGUMENT = "pair_segments"
 DENSE = ("cpu",)  # devices whose fused SDPA takes a dense mask beside grouped heads
+UNTOLD = -1  # the sliding window of a model that does not say one to its attention
 
 
 class UnsupportedAttentionError(NotImplementedError):
-    """The model's attention has a part (sinks, position bias) that pair attention lacks."""
+    """The model's attention has a part (sinks, position bias, chosen keys) that pair attention lacks."""
 
 
 def register(original: str) -> str:
@@ -57,7 +58,11 @@ def _original(name: str, module: nn.Module) -> Callable[..., Any]:
 
     if name != "eager":
         return AttentionInterface()[name]
-    return sys.modules[type(module).__module__].eager_attention_forward
+    # each file of transformers has its own; a class derived from one of its layers may lie elsewhere
+    for kind in type(module).__mro__:
+        if found := getattr(sys.modules.get(kind.__module__), "eager_attention_forward", None):
+            return found
+    raise UnsupportedAttentionError("an eager form that is not found")
 
 
 def pair_attention(
@@ -70,17 +75,20 @@ def pair_attention(
     scaling: float | None = None,
     dropout: float = 0.0,
     softcap: float | None = None,
-    sliding_window: int | None = None,
+    sliding_window: int | None = UNTOLD,
     **kwargs: Any,
 ) -> Tensor:
     """Attention of a packed row. Query (1, heads, T, d), key and value (1, key heads, T, d); returns
     (1, T, heads, d), as transformers expects.
 
     Raises:
-        UnsupportedAttentionError: the model passes sinks, a position bias or a cache.
+        UnsupportedAttentionError: the model passes sinks, a position bias, chosen keys, a cache or any other
+            tensor, or has its sliding window in the mask alone. The probe cannot tell what shows only in
+            sequences that are longer than its own.
     """
-    for name in ("s_aux", "position_bias", "cache", "head_mask"):
-        if kwargs.get(name) is not None:
+    for name, given in kwargs.items():
+        known = name in REFUSED and given is not None
+        if known or (isinstance(given, Tensor) and name not in HARMLESS):
             raise UnsupportedAttentionError(name)
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     options = {
@@ -89,14 +97,19 @@ def pair_attention(
         "softcap": softcap,
         "window": _window(module, sliding_window),
     }
+    even = value.shape[-1] == query.shape[-1]  # not so in latent attention (MLA, arXiv:2405.04434)
     if query.is_cuda:
         query, key, value = in_arithmetic_type(query, key, value)
         flash = flash_attention()
-        if flash is not None and can_attend(flash, query, dropout=dropout, softcap=softcap):
+        if even and flash is not None and can_attend(flash, query, dropout=dropout, softcap=softcap):
             return flash_pair_attention(flash, query, key, value, segments, **options)
-    if _blocks_suit(query, segments, **options):
+    if even and _blocks_suit(query, segments, **options):
         return blocked_attention(query, key, value, segments, scaling=scale)
     return split_attention(query, key, value, segments, **options)
+
+
+REFUSED = ("s_aux", "position_bias", "cache", "head_mask")
+HARMLESS = ("position_ids", "cache_position")  # layers hand them on; attention reads neither
 
 
 def in_arithmetic_type(*tensors: Tensor) -> tuple[Tensor, ...]:
@@ -124,12 +137,14 @@ def _blocks_suit(
 
 def _window(module: nn.Module, given: int | None) -> int | None:
     """The layer's sliding window: what it passes, else what its config says of this layer."""
-    if given is not None:
+    if given is not None and given != UNTOLD:
         return given
     config, layer = getattr(module, "config", None), getattr(module, "layer_idx", None)
-    kinds = getattr(config, "layer_types", None)
-    if kinds is not None and layer is not None and kinds[layer] == "sliding_attention":
-        return getattr(config, "sliding_window", None)
+    kinds, window = getattr(config, "layer_types", None), getattr(config, "sliding_window", None)
+    if kinds is not None and layer is not None:
+        return window if kinds[layer] == "sliding_attention" else None
+    if given == UNTOLD and window:
+        raise UnsupportedAttentionError("sliding_window, which its mask alone has")
     return None
 
 
@@ -149,7 +164,7 @@ def split_attention(
             k = torch.cat((keys[3 * i], keys[3 * i + 1 + side]), dim=2)
             v = torch.cat((values[3 * i], values[3 * i + 1 + side]), dim=2)
             out.append(_attend(q, k, v, segments, window, **options))
-    return torch.cat(out, dim=2).transpose(1, 2)
+    return torch.cat(out, dim=2).transpose(1, 2).contiguous()  # some models view it, as SDPA's is
 
 
 def _attend(

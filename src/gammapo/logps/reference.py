@@ -75,10 +75,12 @@ def reference_logps(
         PairLogps on the model's device, every tensor (B,).
 
     Raises:
-        InputError: `must_exist`, and the cache is missing, damaged, or made from something else.
+        InputError: no pairs; or `must_exist`, and the cache is missing, damaged, or made from something else.
 
     In a distributed run the first rank reads or writes the cache, and the ranks share the work.
     """
+    if not pairs:
+        raise InputError("no pairs were given", field="pairs", expected="at least one pair")
     if cache is None:
         values = _compute(model, pairs, tokens_per_batch)
     else:

@@ -11,13 +11,14 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import nn
 
+from gammapo.errors import InputError
 from gammapo.logps.attention import PREFIX, UnsupportedAttentionError, register
 from gammapo.logps.padded import padded_logps
 from gammapo.logps.shared import shared_logps
 from gammapo.logps.unwrap import accepts, causal_lm
 from gammapo.types import TokenizedPair
 
-_reasons: WeakKeyDictionary[nn.Module, str | None] = WeakKeyDictionary()
+_reasons: WeakKeyDictionary[nn.Module, tuple[Any, str | None]] = WeakKeyDictionary()
 ATTENTION = ("eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention")
 
 
@@ -26,12 +27,21 @@ def prepare(model: nn.Module) -> str | None:
 
     The first call for a model asks its class and config, switches its attention to pair attention (which
     behaves as before wherever no pairs are given), and compares both paths on a small probe. A model that
-    fails is put back as it was. The answer is remembered as long as the model lives.
+    fails is put back as it was. The answer is remembered as long as the model lives, on one kind of device
+    and in one type: another has other kernels.
+
+    Raises:
+        InputError: the model looks ahead, so that no path can give it log-probs.
     """
     core = causal_lm(model)
-    if core not in _reasons:
-        _reasons[core] = _declined(model, core) or _switch_and_probe(model, core)
-    return _reasons[core]
+    weight = next(core.parameters())
+    place = weight.device.type, weight.dtype
+    if _reasons.get(core, (None,))[0] != place:
+        reason = _declined(model, core) or _switch_and_probe(model, core)
+        if reason is not None:
+            _refuse_lookahead(model, core)
+        _reasons[core] = place, reason
+    return _reasons[core][1]
 
 
 def warn_padded(reason: str) -> None:
@@ -70,7 +80,9 @@ def _switch_and_probe(model: nn.Module, core: Any) -> str | None:
         core.set_attn_implementation(register(before))
     try:
         reason = _probe(model, core)
-    except (UnsupportedAttentionError, TypeError, RuntimeError, ValueError) as error:
+    except UnsupportedAttentionError as error:
+        reason = f"its attention has {error}, which pair attention lacks"
+    except Exception as error:  # whatever a model does with what it does not know; the padded path will tell
         reason = f"pair attention failed on it ({type(error).__name__}: {error})"
     if reason is not None:
         core.set_attn_implementation(before)
@@ -91,6 +103,28 @@ def _probe(model: nn.Module, core: Any) -> str | None:
         gap = (shared - padded).abs().max().item()
         return f"on {type(core).__name__} a probe gave log-probs {gap:.3g} nats apart"
     return None
+
+
+def _refuse_lookahead(model: nn.Module, core: Any) -> None:
+    """Raise InputError for a model whose answers change with the tokens after them: an encoder that is read
+    as a language model (BERT without `is_decoder`), say. It would be asked for tokens that it has seen."""
+    config: Any = getattr(core, "config", None)
+    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    pair = _probe_pairs(getattr(text, "vocab_size", 2))[0]
+    ids = torch.tensor([[*pair.prompt, *pair.chosen]], device=next(model.parameters()).device)
+    with torch.no_grad(), evaluating(model):
+        whole, part = (model(input_ids=row, use_cache=False).logits for row in (ids, ids[:, :-2]))
+    apart = (whole[:, : part.shape[1]].float().softmax(-1) - part.float().softmax(-1)).abs().sum(-1).mean()
+    rounding = (
+        0.3 if part.dtype.itemsize < 4 else 0.03
+    )  # of 2; half precision may send a token to other experts
+    if not apart <= rounding:
+        raise InputError(
+            f"{type(core).__name__} looks ahead: what it expects next changes with the tokens after that",
+            field="model",
+            expected="a causal LM",
+            fix="take a decoder, or set is_decoder in the model's config if it was trained as one",
+        )
 
 
 @contextmanager

@@ -39,7 +39,7 @@ def cache_folder() -> Path:
     """Folder of converted models: $GAMMAPO_CACHE, else $XDG_CACHE_HOME/gammapo, else ~/.cache/gammapo."""
     if own := os.environ.get("GAMMAPO_CACHE"):
         return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "gammapo"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gammapo"
 
 
 def model_folder() -> Path:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from gammapo.errors import InputError, MissingExtraError
+from gammapo.errors import GammapoError, InputError, MissingExtraError
 from gammapo.models import embedded
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 DTYPES = ("float32", "bfloat16", "float16")
+# code that lies beside a model's weights is not run, and nobody is asked at the terminal whether it may be
+OPTIONS = {"trust_remote_code": False}
 
 
 def resolve(path: str | Path) -> str:
@@ -47,20 +49,23 @@ def is_adapter(path: str | Path) -> bool:
 
 
 def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
-    """The tokenizer saved with a model.
+    """The tokenizer saved with a model; of an adapter saved without one, its base's.
 
     Raises:
         InputError: there is none, or it cannot be read.
     """
     from transformers import AutoTokenizer
 
+    where = resolve(path)
+    if is_adapter(where) and not any(Path(where).glob("tokenizer*")):
+        return load_tokenizer(_base_of(where))
     try:
-        tokenizer = AutoTokenizer.from_pretrained(resolve(path))
-    except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
+        tokenizer = AutoTokenizer.from_pretrained(where, **OPTIONS)
+    except Exception as error:  # a damaged file makes its reader raise anything
+        if isinstance(error, GammapoError):
             raise
         raise InputError(
-            f"no tokenizer can be loaded: {_first_line(error)}",
+            f"no tokenizer can be loaded: {_told(error)}",
             file=path,
             fix="save the tokenizer into the model's folder, or check the hub id and the network",
         ) from error
@@ -96,10 +101,9 @@ def load_model(
             the accelerator where there is one; `dtype` is the type they compute in. For adapters on top.
 
     Raises:
-        InputError: no causal language model there.
+        InputError: no causal language model there, or one whose weights are not all there.
     """
     import torch
-    from transformers import AutoModelForCausalLM
 
     if dtype not in DTYPES:
         raise InputError(
@@ -122,12 +126,14 @@ def load_model(
             elif not weights:
                 model = _without_weights(where, dtype)
             else:
-                model = AutoModelForCausalLM.from_pretrained(where, dtype=getattr(torch, dtype))
-    except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
+                model = _whole_model(where, dtype=getattr(torch, dtype))
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # a damaged file makes its reader raise anything
+        if isinstance(error, GammapoError) or "allocate" in str(error):  # no memory, as PyTorch says on a CPU
             raise
         raise InputError(
-            f"no causal language model can be loaded: {_first_line(error)}",
+            f"no causal language model can be loaded: {_told(error)}",
             file=path,
             fix="give a folder saved by save_pretrained, a hub id that the network reaches, or smollm2",
         ) from error
@@ -136,12 +142,33 @@ def load_model(
     return model.eval()
 
 
+def _whole_model(where: str, **options: Any) -> PreTrainedModel:
+    """The model with every weight from its files: transformers would begin a missing one at random, and say
+    no more than that."""
+    from transformers import AutoModelForCausalLM
+
+    read: Any = AutoModelForCausalLM.from_pretrained  # its annotation knows no loading info
+    model, info = read(where, output_loading_info=True, ignore_mismatched_sizes=True, **OPTIONS, **options)
+    other_sizes = sorted(name for name, *_ in info["mismatched_keys"])
+    missing = sorted(set(info["missing_keys"]) - set(other_sizes))
+    for names, problem in ((missing, "are missing"), (other_sizes, "have other sizes than its config says")):
+        if names:
+            raise InputError(
+                f"weights of the {type(model).__name__} {problem}: {names[0]}, {len(names)} in all",
+                file=where,
+                expected="every weight of a causal language model, by the names that transformers saves",
+                fix="copy or convert the model again, whole; one that was trained as a classifier or reward "
+                "model has no language-model head",
+            )
+    return model
+
+
 def _in_four_bits(where: str, dtype: str) -> PreTrainedModel:
     import importlib.util
     import os
 
     import torch
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+    from transformers import BitsAndBytesConfig
 
     if importlib.util.find_spec("bitsandbytes") is None:
         raise MissingExtraError("bitsandbytes", "qlora", "lora.base=4bit")
@@ -152,7 +179,7 @@ def _in_four_bits(where: str, dtype: str) -> PreTrainedModel:
         bnb_4bit_compute_dtype=getattr(torch, dtype),
     )
     place = int(os.environ.get("LOCAL_RANK", "0")) if torch.cuda.is_available() else "cpu"
-    model = AutoModelForCausalLM.from_pretrained(
+    model = _whole_model(
         where, dtype=getattr(torch, dtype), quantization_config=config, device_map={"": place}
     )
     for module in model.modules():
@@ -169,7 +196,7 @@ def _without_weights(where: str, dtype: str) -> PreTrainedModel:
     from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 
     with init_empty_weights(include_buffers=False):
-        config = AutoConfig.from_pretrained(where)
+        config = AutoConfig.from_pretrained(where, **OPTIONS)
         model = AutoModelForCausalLM.from_config(config, dtype=getattr(torch, dtype))
     made: dict[int, torch.nn.Parameter] = {}  # by what they replace, so that tied weights stay tied
     for module in model.modules():
@@ -183,8 +210,9 @@ def _without_weights(where: str, dtype: str) -> PreTrainedModel:
     return model
 
 
-def _load_adapter(where: str, dtype: str) -> PreTrainedModel:
-    from peft import PeftConfig, PeftModel
+def _base_of(where: str) -> str:
+    """The folder or hub id of the model that an adapter was trained on."""
+    from peft import PeftConfig
 
     base = PeftConfig.from_pretrained(where).base_model_name_or_path
     if base is None:
@@ -194,7 +222,34 @@ def _load_adapter(where: str, dtype: str) -> PreTrainedModel:
             field="base_model_name_or_path",
             fix="write the base's folder or hub id into adapter_config.json",
         )
-    wrapped = PeftModel.from_pretrained(load_model(base, dtype=dtype), where)
+    return base
+
+
+def _load_adapter(where: str, dtype: str) -> PreTrainedModel:
+    import warnings
+
+    from peft import PeftConfig, PeftModel
+
+    if PeftConfig.from_pretrained(where).is_prompt_learning:
+        raise InputError(
+            "the adapter adds virtual tokens, which cannot be merged into its base",
+            file=where,
+            field="peft_type",
+            expected="one that changes weights, such as LORA",
+            fix="give the base model, or train a LoRA adapter",
+        )
+    try:
+        base = load_model(_base_of(where), dtype=dtype)
+    except InputError as error:
+        if error.file == where:
+            raise
+        raise InputError(
+            f"the adapter's base cannot be loaded: {error}", file=where, field="base_model_name_or_path"
+        ) from error
+    with warnings.catch_warnings():
+        # PEFT leaves a matrix that the file lacks as it begins, which undoes that layer's training
+        warnings.filterwarnings("error", message="Found missing adapter keys")
+        wrapped = PeftModel.from_pretrained(base, where)
     merged = wrapped.merge_and_unload()  # pyright: ignore[reportCallIssue]
     return merged.requires_grad_(True)  # pyright: ignore[reportReturnType]  # PEFT had frozen the base
 
@@ -217,5 +272,11 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+def _told(error: Exception) -> str:
+    """What an error of another library says, in a line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    told = " ".join(lines[:2]) if lines and lines[0].endswith(":") else "".join(lines[:1])
+    if "trust_remote_code" in str(error):
+        told = "it needs code from beside its weights, which is not run here"
+    told = told[:300].rstrip(". ") or "no reason given"
+    return told if isinstance(error, (OSError, ValueError)) else f"{type(error).__name__}: {told}"
