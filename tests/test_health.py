@@ -61,6 +61,17 @@ def test_spike_and_broken_loss_name_their_step():
     assert [sign.level for sign in signs(rows)] == ["serious", "warning"]
 
 
+def test_steps_without_a_gradient_are_no_measure_of_a_spike():
+    """A hinge loss has none once its pairs are told apart."""
+    rows = run(**HEALTHY)
+    for row in rows[10:]:
+        row["grad_norm"] = 0.0
+    assert names(rows) == ["fine"]
+    rows[3]["grad_norm"] = 500.0
+    assert names(rows) == ["spike"]
+    assert names(run(**{**HEALTHY, "grad_norm": (0.0, 0.0)})) == ["fine"]
+
+
 def test_ends_by_hand():
     rows = [{"x": float(i)} for i in range(20)]
     assert ends(rows, "x", 0.1) == (0.5, 18.5)

@@ -162,9 +162,10 @@ def _repetition(metrics: Sequence[Row], limits: Limits) -> Sign | None:
 
 
 def _spike(metrics: Sequence[Row], limits: Limits) -> Sign | None:
-    rows = [row for row in metrics if _finite(row.get("grad_norm"))]
+    # steps without a gradient, as hinges have, say nothing of its usual size
+    rows = [row for row in metrics if _finite(row.get("grad_norm")) and row["grad_norm"] > 0]
     norms = [row["grad_norm"] for row in rows]
-    if len(norms) < 4 or max(norms) < limits.spike * max(statistics.median(norms), 1e-12):
+    if len(norms) < 4 or max(norms) < limits.spike * statistics.median(norms):
         return None
     worst = rows[norms.index(max(norms))]
     text = (

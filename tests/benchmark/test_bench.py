@@ -11,10 +11,11 @@ import pytest
 import yaml
 
 from gammapo.benchmark.bench import STATISTICS, TUNED, bench
-from gammapo.benchmark.grid import parse_grid
+from gammapo.benchmark.grid import parse_grid, specs
 from gammapo.benchmark.remake import remake
-from gammapo.benchmark.store import RESULTS
+from gammapo.benchmark.store import RESULTS, Store
 from gammapo.errors import InputError, RunError
+from gammapo.report.folder import report_on
 
 
 def cell(result, loss, rate):
@@ -72,6 +73,28 @@ def test_a_failing_loss_and_a_dying_process_leave_the_other_runs_alone(small_gri
     assert "died" in errors["deadly"]
     assert len(result.failures) == 4
     assert len(json.loads((tmp_path / "out" / STATISTICS).read_text())["failures"]) == 4
+
+
+def test_a_condition_in_which_every_run_fails_stands_in_the_report(small_grid, plugins, tmp_path):
+    """No row tells of it, and no other loss has runs there that this one lacks."""
+    (plugins / "bad_noise.py").write_text("def bad(pairs, draw):\n    raise ValueError('<no> such noise')\n")
+    small_grid["noise"] = [{"kind": "bad_noise:bad", "rates": [0.3]}]
+    result = bench(parse_grid({**small_grid, "seeds": 2}), tmp_path / "out")
+    assert len(result.failures) == 2
+    page, html = ((tmp_path / "out" / f"report.{kind}").read_text() for kind in ("md", "html"))
+    assert "**simpo** failed in table, bad_noise:bad 30\u00a0%, seeds 0, 1: " in page
+    assert "&lt;no&gt; such noise" in html
+    again = report_on(tmp_path / "out").page.markdown()
+    assert "failed in table, bad_noise:bad" in again
+
+
+def test_a_run_that_another_process_brought_through_has_not_failed(small_grid, tmp_path):
+    """Two processes on one folder: one saves the run, then it fails in the other."""
+    grid = parse_grid({**small_grid, "seeds": 1})
+    bench(grid, tmp_path / "out")
+    Store(tmp_path / "out").fail(specs(grid)[0], "the process died")
+    again = bench(grid, tmp_path / "out")
+    assert (again.ran, len(again.rows), again.failures) == (0, 2, [])
 
 
 def test_stored_runs_are_not_run_again_and_more_seeds_only_add_theirs(small_grid, tmp_path):

@@ -2,7 +2,7 @@ import importlib.util
 
 import pytest
 
-from gammapo.benchmark.engines import outcomes
+from gammapo.benchmark.engines import check_gpus, outcomes
 from gammapo.benchmark.experiment import run
 from gammapo.benchmark.grid import parse_grid, specs
 from gammapo.errors import InputError, MissingExtraError
@@ -43,6 +43,26 @@ def test_hidden_gpus_stay_hidden(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     (one,) = outcomes([{}], which_gpu, workers=1)
     assert one.row["gpu"] == ""
+
+
+def not_finite(spec):
+    return {"gold_reward": spec["gold"], "kl": float("inf"), "steps": 3}
+
+
+def test_a_metric_that_is_no_number_is_none_and_a_gold_reward_that_is_none_fails():
+    """Neither can be written as JSON: one such run would have ended the grid."""
+    kept, lost = outcomes([{"gold": 0.5}, {"gold": float("nan")}], not_finite, workers=1)
+    assert kept.row == {"gold_reward": 0.5, "kl": None, "steps": 3}
+    assert lost.row is None
+    assert "gold_reward is nan" in str(lost.error)
+
+
+def test_local_runs_on_a_gpu_that_is_not_there_are_refused(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(InputError, match="--gpus: got 0.5"):
+        check_gpus(0.5, "local")
+    check_gpus(0, "local")
+    check_gpus(0.5, "ray")  # the cluster's are elsewhere
 
 
 def test_an_unknown_engine_is_refused():

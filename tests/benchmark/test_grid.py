@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from gammapo import losses
+from gammapo.benchmark import grid
 from gammapo.benchmark.grid import key_of, load_grid, parse_grid, specs
 from gammapo.benchmark.tuning import own_options
 from gammapo.errors import InputError
@@ -55,7 +56,28 @@ def test_tuned_values_override_the_grid():
         ({"noise": [{"kind": "symmetric", "rates": [0.1], "options": {"x": 1}}]}, ["no option 'x'"]),
         ({"worlds": [{"name": "tinny"}]}, ["tinny", "tiny"]),
         ({"worlds": [{"name": "softmax"}, {"name": "softmax"}]}, ["one name"]),
+        ({"worlds": [{"name": "softmax", "corelation": 0.3}]}, ["corelation", "correlation"]),
         ({"seeds": []}, ["seeds"]),
+        ({"seeds": [3, 3]}, ["seeds: 3 stands twice"]),
+        ({"seeds": [-1]}, ["seeds: got -1"]),
+        ({"baseline": "simop"}, ["baseline", "simop", "simpo"]),
+        ({"noise": [{"kind": "symmetric", "rates": [0.2, 0.2]}]}, ["symmetric at rate 0.2 stands twice"]),
+        (
+            {
+                "noise": [
+                    {"kind": "annotator_mix", "rates": [0.2]},
+                    {"kind": "annotator_mix", "rates": [0.2], "options": {"annotators": 3}},
+                ]
+            },
+            ["noise", "annotator_mix at rate 0.2 stands twice"],
+        ),
+        ({"losses": {"simpo": {"learning_rate": float("nan")}}}, ["losses.simpo.learning_rate", "finite"]),
+        ({"losses": {"simpo": {"learning_rate": -1.0}}}, ["losses.simpo.learning_rate", "greater than 0"]),
+        ({"training": {"learning_rate": float("inf")}}, ["training.learning_rate", "finite"]),
+        ({"tune": {"learning_rates": [0.0]}}, ["tune.learning_rates", "greater than 0"]),
+        ({"tune": {"learning_rates": [1e-3], "epochs": []}}, ["tune.epochs", "at least 1"]),
+        ({"tune": {"learning_rates": [1e-3], "seeds": [7, 7]}}, ["tune.seeds: 7 stands twice"]),
+        ({"tune": {"learning_rates": [1e-3], "knobs": {"simpo": {"beta": []}}}}, ["beta", "lists no value"]),
         ({"tune": {"seeds": [1000, 5], "learning_rates": [1e-3]}}, ["tune.seeds", "[5]"]),
         ({"tune": {"learning_rates": [1e-3], "knobs": {"simpo": {"bet": [1]}}}}, ["bet", "beta"]),
     ],
@@ -63,8 +85,27 @@ def test_tuned_values_override_the_grid():
 def test_bad_grids_are_refused_with_the_nearest_name(change, words):
     with pytest.raises(InputError) as error:
         parse_grid({**RAW, **change}, file="grid.yaml")
+    assert str(error.value).startswith("grid.yaml: ")
     for word in words:
         assert word in str(error.value)
+
+
+def test_the_code_of_an_installed_packages_loss_plays_a_part_in_the_key(tmp_path, monkeypatch):
+    """An entry point gives an instance of our own class, whose module is ours and never changes."""
+    package = tmp_path / "theirs-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text("[gammapo.loss]\ntheirs = their_loss:SPEC\n")
+    (tmp_path / "their_loss.py").write_text("from gammapo.losses.simpo import SPEC\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    grid._installed.cache_clear()
+    try:
+        assert grid._module("loss", "theirs") == "their_loss"
+        assert specs(parse_grid({**RAW, "losses": {"theirs": {}}}))
+    finally:
+        grid._installed.cache_clear()
+    assert grid._module("loss", "simpo") == "gammapo.losses.simpo"
+    assert grid._module("loss", "own_losses:SPEC") == "own_losses"
 
 
 def test_broken_yaml_names_file_and_line(tmp_path):
@@ -77,8 +118,8 @@ def test_broken_yaml_names_file_and_line(tmp_path):
 @pytest.mark.parametrize("path", sorted(GRIDS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_shipped_grid_is_sound(path):
     """Its names and options exist, alone and in every combination that tuning may try."""
-    grid = load_grid(path)
-    assert specs(grid)
-    for key, entry in grid.losses.items():
-        for options in own_options(grid.tune, key, entry.options) if grid.tune else []:
+    shipped = load_grid(path)
+    assert specs(shipped)
+    for key, entry in shipped.losses.items():
+        for options in own_options(shipped.tune, key, entry.options) if shipped.tune else []:
             losses.create(entry.loss or key, **{**entry.options, **options})

@@ -50,6 +50,25 @@ def test_summaries_hold_tax_worst_cell_and_area():
     assert found["simpo"]["area"] == {"symmetric": pytest.approx(0.6)}
 
 
+def test_a_loss_whose_hardest_runs_all_failed_gains_nothing_by_it():
+    """Without its cell at 40 %, simpo's mean, worst cell and area would be those of clean labels."""
+    kept = [one for one in ROWS if one["loss"] != "simpo" or not one["rate"]]
+    found = {one["loss"]: one for one in summaries(cells(kept, "good"))}
+    assert found["good"]["lacking"] == []
+    assert found["simpo"]["lacking"] == ["symmetric 0.4"]
+    assert found["simpo"]["clean_gold"] == pytest.approx(0.8)
+    assert [found["simpo"][name] for name in ("mean_gold", "worst_gold", "worst_cell")] == [None] * 3
+    assert found["simpo"]["area"] == {"symmetric": None}
+
+
+def test_a_difference_says_over_how_many_seeds_it_is():
+    kept = [one for one in ROWS if one["loss"] != "simpo" or one["seed"] != 2]
+    found = {(one["loss"], one["rate"]): one for one in cells(kept, "simpo")}
+    assert (found["good", 0.4]["seeds"], found["good", 0.4]["compared_seeds"]) == (3, 2)
+    assert found["good", 0.4]["difference"] == pytest.approx(0.295)  # 0.29 and 0.30
+    assert found["simpo", 0.4]["compared_seeds"] == 0
+
+
 def test_area_weighs_unequal_rates_by_their_distance():
     """0.8 at 0, 0.6 at 0.1, 0.2 at 0.4: (0.7·0.1 + 0.4·0.3)/0.4 = 0.475."""
     own = [

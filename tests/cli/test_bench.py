@@ -1,9 +1,11 @@
 import json
+from pathlib import Path
 
 import yaml
 from typer.testing import CliRunner
 
 from gammapo.cli.app import app
+from gammapo.cli.bench import _repeat
 from gammapo.errors import InputError
 
 GRID = {
@@ -31,6 +33,11 @@ def test_bench_writes_results_and_prints_json(tmp_path):
     assert {row["loss"] for row in rows} == {"simpo", "dpo"}
     report = CliRunner().invoke(app, ["report", str(out), "-o", str(tmp_path / "again.md")])
     assert report.exit_code == 0, report.output
+
+
+def test_the_command_in_the_report_makes_the_same_rows():
+    assert _repeat(Path("my grid.yaml"), Path("out"), 0.0) == "gammapo bench 'my grid.yaml' -o out"
+    assert _repeat(Path("g.yaml"), Path("out"), 0.25) == "gammapo bench g.yaml -o out --gpus 0.25"
 
 
 def test_stored_runs_are_made_again_and_a_touched_number_is_found(tmp_path):

@@ -97,6 +97,9 @@ RUN = {"world": "w", "loss": "simpo", "noise": "ties", "rate": 0.2, "seed": 0, "
         ({"results.json": [{**RUN, "noise": ["x"]}]}, "results.json:1: noise: got ['x']"),
         ({"results.parquet": "no Parquet"}, "results.parquet: cannot be read as Parquet"),
         ({"metrics.jsonl": {"step": 1}, "run.json": {"recipe": "x"}}, "run.json: recipe: holds no recipe"),
+        ({"metrics.jsonl": {"step": 1}, "noise.json": {"changed": {}, "pairs": "x"}}, "noise.json: pairs: "),
+        ({"metrics.jsonl": {"step": 1}, "noise.json": {"changed": {}, "steps": [3]}}, "noise.json: steps: "),
+        ({"results.json": [RUN], "statistics.json": {"failures": [3]}}, "statistics.json: world: is missing"),
     ],
 )
 def test_a_broken_file_is_named_with_its_field(tmp_path, run, files, said):

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from gammapo.demo import Plan, run_demo
+from gammapo.demo import QUICK, Plan, run_demo
 from gammapo.errors import InputError
 
 KEYS = {
@@ -85,6 +85,12 @@ def test_killed_twice_it_ends_with_the_same_numbers(tmp_path, plan):
                 break
         assert process.wait() == -signal.SIGKILL
     assert run_demo(folder, plan) == expected
+
+
+def test_the_report_s_command_makes_this_demo():
+    """Without --quick or the seed, the folder would be refused as one of other settings."""
+    assert Plan().command("demo") == "gammapo demo --output demo"
+    assert Plan(seed=3, **QUICK).command("a b") == "gammapo demo --output 'a b' --quick --seed 3"
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path, plan):

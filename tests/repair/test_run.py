@@ -200,6 +200,29 @@ def test_both_sides_train_on_as_many_pairs_though_half_were_judged(plan, tmp_pat
     assert results["steps"]["repaired"] == results["steps"]["as_given"]
 
 
+def test_noise_in_the_recipe_says_nothing_of_the_labels_of_an_evaluation_file(pair_file, recipe, tmp_path):
+    from gammapo.repair.material import make_material
+
+    clean = pair_file("clean.jsonl", count=90)
+    plan = RepairPlan(source=str(pair_file()), recipe=recipe(noise=0.25), evaluation=str(clean))
+    material = make_material(tmp_path, plan)
+    assert (material.held_out, material.held_out_labels, material.flips) == (10, "as given", 20)
+
+
+def test_what_cannot_be_measured_or_folded_is_said_before_anything_is_trained(plan, tmp_path, monkeypatch):
+    monkeypatch.setattr("gammapo.repair.run.train", lambda *_, **__: pytest.fail("trained already"))
+    same = "river " * 200  # answers that differ at their ends alone, beyond the recipe's 128 tokens
+    rows = [{"prompt": f"q {n}", "chosen": f"{same}sea", "rejected": f"{same}mat"} for n in range(3)]
+    rows.append({"prompt": "q", "chosen": "river", "rejected": "mat"})
+    long = tmp_path / "long.jsonl"
+    long.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(InputError, match=r"data\.max_length: 1 held-out prompt fits"):
+        run_repair(tmp_path / "out", replace(plan, evaluation=str(long)))
+    with pytest.raises(InputError, match="--cross-fit: 57 folds of 56 prompts"):
+        run_repair(tmp_path / "out", replace(plan, cross_fit=57))
+    assert not (tmp_path / "out").exists()
+
+
 def test_one_prompt_alone_cannot_measure(pair_file, recipe, tmp_path):
     """Intervals are over held-out prompts; that one gives none came out only after all training."""
     from gammapo.repair.material import make_material
@@ -218,6 +241,7 @@ def test_one_prompt_alone_cannot_measure(pair_file, recipe, tmp_path):
         ({"above": 1.5}, "--above: is 1.5"),
         ({"holdout": 1.0}, "--holdout: is 1.0"),
         ({"seeds": 0}, "--seeds: is 0"),
+        ({"cross_fit": 2, "by": "ledger"}, "--by: is ledger"),
     ],
 )
 def test_bad_plans_are_refused(recipe, changes, words):

@@ -50,6 +50,20 @@ def test_runs_of_several_processors_are_told():
     assert "Runs were made on" not in benchmark_page(rows).markdown()
     rows[3]["device"] = "NVIDIA H100"
     assert "Runs were made on NVIDIA H100 and on cpu" in benchmark_page(rows).markdown()
+    rows[4]["device"] = None  # as a table has it where only some rows say
+    assert "Runs were made on NVIDIA H100 and on cpu" in benchmark_page(rows).markdown()
+
+
+def test_failures_are_told_by_place_and_the_many_are_counted():
+    failures = [
+        {"world": "tiny", "loss": f"loss {n // 2}", "noise": "ties", "rate": 0.4, "seed": n % 2}
+        | {"error": f"RunError: step {n}\nand more"}
+        for n in range(24)
+    ]
+    text = benchmark_page(make({"a": 0.2}), failures=failures).markdown()
+    assert "**loss 0** failed in tiny, ties 40\u00a0%, seeds 0, 1: RunError: step 0\n" in text
+    assert "and more" not in text
+    assert "Runs failed in 2 more places." in text
 
 
 def test_html_and_markdown_hold_every_condition():

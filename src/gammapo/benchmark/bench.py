@@ -71,6 +71,8 @@ def bench(
     Raises:
         InputError: the grid cannot be run as it stands. RunError: not a single run came through.
     """
+    if not stored_only:
+        engines.check_gpus(gpus, engine)
     store, begun = Store(folder), _Begun()
     store.keep_listed()
 
@@ -93,8 +95,14 @@ def bench(
         tuned = tune(grid, lambda wanted: execute(wanted, "tuning"), known)
         files.write_json(done, tuned)
     wanted = specs(grid, tuned)
-    rows = [row for row in execute(wanted, "grid") if row is not None]
-    failures = [_failure(spec, error) for spec in wanted if (error := store.error(spec)) is not None]
+    made = list(zip(wanted, execute(wanted, "grid"), strict=True))
+    rows = [row for _, row in made if row is not None]
+    # a run that failed in one process and came through in another, on the same folder, did not fail
+    failures = [
+        _failure(spec, error)
+        for spec, row in made
+        if row is None and (error := store.error(spec)) is not None
+    ]
     if not rows:
         why = f"the first error: {failures[0]['error']}" if failures else f"{store.folder} holds none of them"
         raise RunError(f"no run came through; {why}")
@@ -182,6 +190,7 @@ def _write(result: Benchmark, grid: Grid, facts: Mapping[str, Any], command: str
         highlight=highlight,
         cells=result.cells,
         baseline=grid.baseline,
+        failures=result.failures,
     )
     files.write_text(folder / REPORT, page.render())
     files.write_text((folder / REPORT).with_suffix(".md"), page.markdown())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import threading
@@ -12,7 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any
 
-from gammapo.errors import InputError, MissingExtraError, nearest
+from gammapo.errors import InputError, MissingExtraError, RunError, nearest
 from gammapo.memory import reuse_freed_memory
 
 Spec = Mapping[str, Any]
@@ -52,9 +53,17 @@ def outcomes(
 def _attempt(work: Work, spec: Spec) -> Outcome:
     reuse_freed_memory()  # a run makes and frees the same tensors step after step
     try:
-        return Outcome(spec=spec, row=work(spec))
+        return Outcome(spec=spec, row=_finite(work(spec)))
     except Exception as error:  # one run's failure must not end the others
         return Outcome(spec=spec, error=f"{type(error).__name__}: {error}")
+
+
+def _finite(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with None for a metric that is no finite number, which no file of JSON can hold."""
+    bad = [name for name, value in row.items() if isinstance(value, float) and not math.isfinite(value)]
+    if lost := [name for name in bad if name in ("gold_reward", "base_gold")]:
+        raise RunError(f"{lost[0]} is {row[lost[0]]}: the world gave some answer no finite gold reward")
+    return {**row, **dict.fromkeys(bad)}
 
 
 def _local(waiting: list[Spec], work: Work, workers: int) -> Iterator[Outcome]:
@@ -121,6 +130,19 @@ def visible_gpus() -> list[str]:
     if named is not None:
         return [name.strip() for name in named.split(",") if name.strip()]
     return [str(number) for number in range(torch.cuda.device_count())]  # which does not wake CUDA up
+
+
+def check_gpus(gpus: float, engine: str) -> None:
+    """Raise InputError now if local runs are to share a GPU that is not there."""
+    import torch
+
+    if gpus and engine == "local" and not torch.cuda.is_available():
+        raise InputError(
+            f"got {gpus:g}, and PyTorch sees no GPU here",
+            field="--gpus",
+            expected="0, which trains on the CPU",
+            fix="leave --gpus out, or see `gammapo doctor`",
+        )
 
 
 def _ray(specs: Sequence[Spec], work: Work, gpus: float) -> Iterator[Outcome]:

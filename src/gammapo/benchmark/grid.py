@@ -15,19 +15,25 @@ All losses of a world, noise, rate and seed share pairs, flips, order and held-o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from gammapo import files, losses, noise, registry
 from gammapo.benchmark.fingerprint import content_hash, source_hash
+from gammapo.benchmark.world import check_options as check_world
 from gammapo.errors import InputError, nearest
 from gammapo.noise.spec import check_options
 
 Spec = dict[str, Any]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]  # of learning
+SEEDS = 1 << 32  # below which every generator of random numbers takes a seed
 CODE = (
     "gammapo.benchmark.experiment",
     "gammapo.benchmark.fit",
@@ -62,7 +68,7 @@ class LossEntry(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
     loss: str | None = None
-    learning_rate: float | None = None
+    learning_rate: Rate | None = None
 
     @property
     def options(self) -> dict[str, Any]:
@@ -84,11 +90,11 @@ class NoiseEntry(Strict):
 
 class Training(Strict):
     pairs: int = Field(3000, ge=2)
-    learning_rate: float = Field(3e-4, gt=0)
+    learning_rate: Rate = 3e-4
     epochs: int = Field(1, ge=1)
     pairs_per_step: int = Field(64, ge=2)
     warmup: float = Field(0.1, ge=0, le=1)
-    max_grad_norm: float = Field(1.0, gt=0)
+    max_grad_norm: float = Field(1.0, gt=0, allow_inf_nan=False)
 
 
 class Tune(Strict):
@@ -96,8 +102,8 @@ class Tune(Strict):
     `budget` settings of its options."""
 
     seeds: list[int] = Field([1000, 1001], min_length=1)  # none of them the grid's: no result comes from them
-    learning_rates: list[float] = Field(min_length=1)
-    epochs: list[int] = [1]
+    learning_rates: list[Rate] = Field(min_length=1)
+    epochs: list[Annotated[int, Field(ge=1)]] = Field([1], min_length=1)
     knobs: dict[str, dict[str, list[Any]]] = {}
     budget: int = Field(4, ge=0)
     noise: list[NoiseEntry] | None = None  # the grid's own, if left out
@@ -144,23 +150,41 @@ def parse_grid(raw: Mapping[str, Any], *, file: str | Path | None = None) -> Gri
         if first["type"] == "extra_forbidden" and len(first["loc"]) == 1:
             expected = nearest(str(first["loc"][0]), list(Grid.model_fields))
         raise InputError(first["msg"], file=file, field=place, expected=expected) from error
+    try:
+        _check_names(grid)
+    except InputError as error:
+        raise error.inside(file) from error
     _check(grid, file)
     return grid
 
 
-def _check(grid: Grid, file: str | Path | None) -> None:
+def _check_names(grid: Grid) -> None:
     for key, entry in grid.losses.items():
         losses.create(entry.loss or key, **entry.options)
     for world in [*grid.worlds, *((grid.tune and grid.tune.worlds) or [])]:
-        registry.resolve("world", world.name)
+        check_world(world.name, world.options)
     for entry in [*grid.noise, *((grid.tune and grid.tune.noise) or [])]:
         check_options(noise.get(entry.kind), entry.options)
+
+
+def _check(grid: Grid, file: str | Path | None) -> None:
     if len({world.called for world in grid.worlds}) < len(grid.worlds):
         raise InputError("two worlds have one name", file=file, field="worlds", fix="tell them apart by `as`")
     if not grid.seed_list:
         raise InputError("no seeds", file=file, field="seeds", expected="a count of at least 1, or a list")
+    _check_seeds(grid.seed_list, file, "seeds")
+    _refuse_conditions_twice(grid.noise, file, "noise")
+    if "baseline" in grid.model_fields_set and grid.baseline not in grid.losses:
+        raise InputError(
+            f"no loss {grid.baseline!r} in this grid",
+            file=file,
+            field="baseline",
+            expected=nearest(grid.baseline, [*grid.losses]),
+        )
     if grid.tune is None:
         return
+    _check_seeds(grid.tune.seeds, file, "tune.seeds")
+    _refuse_conditions_twice(grid.tune.noise or [], file, "tune.noise")
     if shared := sorted(set(grid.tune.seeds) & set(grid.seed_list)):
         raise InputError(
             f"{shared} are also the grid's seeds",
@@ -185,7 +209,7 @@ def _check(grid: Grid, file: str | Path | None) -> None:
             )
         spec = losses.create(grid.losses[key].loss or key).spec
         known = [item.name for item in fields(spec.options)]
-        for knob in knobs:
+        for knob, values in knobs.items():
             if knob not in known:
                 raise InputError(
                     f"loss {key!r} has no option {knob!r}",
@@ -193,6 +217,35 @@ def _check(grid: Grid, file: str | Path | None) -> None:
                     field=f"tune.knobs.{key}",
                     expected=nearest(knob, known),
                 )
+            if not values:  # no combination would be left, whatever the other knobs hold
+                raise InputError(
+                    "lists no value", file=file, field=f"tune.knobs.{key}.{knob}", fix="give one, or drop it"
+                )
+
+
+def _check_seeds(seeds: Sequence[int], file: str | Path | None, field: str) -> None:
+    """Raise InputError for a seed that cannot be used, or that stands twice: its runs would count as two."""
+    for seed, times in Counter(seeds).items():
+        if not 0 <= seed < SEEDS:
+            raise InputError(f"got {seed}", file=file, field=field, expected=f"0 to {SEEDS - 1}")
+        if times > 1:
+            raise InputError(f"{seed} stands twice", file=file, field=field, fix="name each seed once")
+
+
+def _refuse_conditions_twice(entries: Sequence[NoiseEntry], file: str | Path | None, field: str) -> None:
+    """Raise InputError for a kind at one rate twice. Rows tell conditions apart by kind and rate alone, so
+    that of two with other options one would stand for both."""
+    seen: set[tuple[str, float]] = set()
+    for place in ((entry.kind, rate) for entry in entries for rate in entry.rates):
+        if place in seen:
+            raise InputError(
+                f"{place[0]} at rate {place[1]:g} stands twice",
+                file=file,
+                field=field,
+                expected="a kind at a rate once, since results call a condition by these two",
+                fix="drop one of them, or give its other options a grid of their own",
+            )
+        seen.add(place)
 
 
 def conditions(entries: list[NoiseEntry]) -> list[dict[str, Any]]:
@@ -261,8 +314,15 @@ def _code(world: str, loss: str, kind: str) -> str:
 
 
 def _module(kind: str, name: str) -> str:
-    target = registry.TABLES[kind].get(name, name)
-    return target.partition(":")[0] if ":" in target else registry.resolve(kind, name).__module__
+    """Where a component's code lies: by our table, an installed package's entry point, or its own name."""
+    table = registry.TABLES[kind]
+    target = table[name] if name in table else _installed(kind).get(name, name)
+    return target.partition(":")[0]
+
+
+@cache  # reading what every installed package declares takes longer than the rest of a spec
+def _installed(kind: str) -> dict[str, str]:
+    return {point.name: point.value for point in entry_points(group=f"gammapo.{kind}")}
 
 
 def world_key(entry: WorldEntry) -> str:

@@ -55,6 +55,7 @@ def remake(
     Raises:
         InputError: the folder holds no run of this grid and this code.
     """
+    engines.check_gpus(gpus, engine)
     store = Store(folder)
     stored = [(spec, row) for spec in planned(grid, folder) if (row := store.row(spec)) is not None]
     if not stored:

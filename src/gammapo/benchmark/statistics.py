@@ -20,9 +20,9 @@ BOOTSTRAP = 2000
 
 def cells(rows: Sequence[Row], baseline: str) -> list[Row]:
     """One object a world, noise, rate and loss: the mean over seeds with its 95 % interval, the paired
-    difference to the baseline loss in the same seeds, its p-value, corrected by Holm over the whole grid, and
-    the win rates over the baseline's answers to the same prompts, `win_rate_over_baseline` and
-    `length_controlled_winrate_over_baseline`.
+    difference to the baseline loss in the same seeds (`compared_seeds` of them), its p-value, corrected by
+    Holm over the whole grid, and the win rates over the baseline's answers to the same prompts,
+    `win_rate_over_baseline` and `length_controlled_winrate_over_baseline`.
 
     Student's t below 30 seeds, a bootstrap from there on. Fields without a value are None.
     """
@@ -49,25 +49,38 @@ def cells(rows: Sequence[Row], baseline: str) -> list[Row]:
 
 def summaries(found: Sequence[Row]) -> list[Row]:
     """One object a world and loss, from its cells: clean gold, the clean-data tax (best clean mean − own),
-    the worst cell, and for each noise kind the area under the noise curve (mean gold over the rates)."""
+    the worst cell, and for each noise kind the area under the noise curve (mean gold over the rates).
+
+    `lacking` are the cells that another loss has in this world and this one has not, because its runs failed
+    or are still to come. As they may well be its worst, nothing is said then of the mean, the worst cell and
+    the area that they belong to: these are None.
+    """
     result = []
     for world in dict.fromkeys(cell["world"] for cell in found):
         here = [cell for cell in found if cell["world"] == world]
         clean = {cell["loss"]: cell["gold_reward"] for cell in here if not cell["rate"]}
+        places = dict.fromkeys((cell["noise"], cell["rate"]) for cell in here)
         for loss in dict.fromkeys(cell["loss"] for cell in here):
-            own = [cell for cell in here if cell["loss"] == loss]
-            worst = min(own, key=lambda cell: cell["gold_reward"])
-            kinds = dict.fromkeys(cell["noise"] for cell in own if cell["rate"])
+            own = {(cell["noise"], cell["rate"]): cell for cell in here if cell["loss"] == loss}
+            lacking = [place for place in places if place not in own]
+            golds = {place: cell["gold_reward"] for place, cell in own.items()}
+            worst = min(golds, key=lambda place: golds[place])
             result.append(
                 {
                     "world": world,
                     "loss": loss,
-                    "mean_gold": float(np.mean([cell["gold_reward"] for cell in own])),
+                    "lacking": [_called(*place) for place in lacking],
+                    "mean_gold": None if lacking else float(np.mean(list(golds.values()))),
                     "clean_gold": clean.get(loss),
                     "clean_tax": max(clean.values()) - clean[loss] if loss in clean else None,
-                    "worst_gold": worst["gold_reward"],
-                    "worst_cell": f"{worst['noise']} {worst['rate']:g}" if worst["rate"] else "clean",
-                    "area": {kind: area(own, kind) for kind in kinds},
+                    "worst_gold": None if lacking else golds[worst],
+                    "worst_cell": None if lacking else _called(*worst),
+                    "area": {
+                        kind: None
+                        if any(not rate or noise == kind for noise, rate in lacking)
+                        else area(list(own.values()), kind)
+                        for kind in dict.fromkeys(noise for noise, rate in places if rate)
+                    },
                 }
             )
     return result
@@ -85,10 +98,15 @@ def area(own: Sequence[Row], kind: str) -> float:
     return float(((golds[1:] + golds[:-1]) / 2 * np.diff(rates)).sum() / (rates[-1] - rates[0]))
 
 
+def _called(noise: str, rate: float) -> str:
+    return f"{noise} {rate:g}" if rate else "clean"
+
+
 def _against(golds: dict[Any, float], baseline: dict[Any, Row], itself: bool) -> Row:
     empty: Row = {"difference": None, "difference_ci95": None, "p_value": None, "p_holm": None}
-    shared = [seed for seed in golds if seed in baseline]
-    if itself or not shared:
+    shared = [] if itself else [seed for seed in golds if seed in baseline]
+    empty["compared_seeds"] = len(shared)
+    if not shared:
         return empty
     mine = [golds[seed] for seed in shared]
     theirs = [baseline[seed]["gold_reward"] for seed in shared]

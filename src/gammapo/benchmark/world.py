@@ -6,7 +6,7 @@ sampled is the world's own affair, so that a table and a transformer stand behin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -89,16 +89,26 @@ def create(name: str, *, device: str = "cpu", **options: Any) -> World:
     Raises:
         InputError: an unknown world, or an option that it does not have.
     """
+    made = registry.resolve("world", name)
+    takes = check_options(name, options)
+    return made(**options, **({"device": device} if "device" in takes else {}))
+
+
+def check_options(name: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The parameters that the world of that name takes.
+
+    Raises:
+        InputError: an unknown world, or an option that it does not have.
+    """
     import inspect
 
-    made = registry.resolve("world", name)
-    takes = inspect.signature(made).parameters
+    takes = inspect.signature(registry.resolve("world", name)).parameters
     known = [key for key in takes if key not in ("self", "device")]
     for key in options:
         if key not in known:
             expected = nearest(key, known) if known else "no options"
             raise InputError(f"world {name!r} has no option {key!r}", field=f"world.{key}", expected=expected)
-    return made(**options, **({"device": device} if "device" in takes else {}))
+    return takes
 
 
 def label(gold_first: float, gold_second: float, slope: float, uniform: float) -> bool:

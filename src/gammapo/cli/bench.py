@@ -63,7 +63,7 @@ def command(
         workers=workers,
         gpus=gpus,
         stored_only=stored,
-        command=f"gammapo bench {grid} -o {folder}",
+        command=_repeat(grid, folder, gpus),
         watch=lambda at: stderr.print(_line(at)),
     )
     for failure in result.failures:
@@ -76,6 +76,14 @@ def command(
         print_table(head, [_cells(cell) for cell in result.cells])
     if result.failures:
         raise typer.Exit(1)
+
+
+def _repeat(grid: Path, folder: Path, gpus: float) -> str:
+    """The command that makes the same rows; how many at a time, and on how many machines, plays no part."""
+    import shlex
+
+    words = ["gammapo", "bench", str(grid), "-o", str(folder), *(["--gpus", f"{gpus:g}"] if gpus else [])]
+    return shlex.join(words)
 
 
 def _remake(grid, folder: Path, count: int, format: Format, **settings) -> None:
@@ -120,6 +128,7 @@ def _line(at) -> str:
 
 def _cells(cell: dict) -> list[str]:
     ends, gap, p = cell["gold_ci95"], cell["difference"], cell["p_holm"]
+    shared = "" if cell["compared_seeds"] == cell["seeds"] else f" ({cell['compared_seeds']} seeds)"
     return [
         cell["world"],
         cell["noise"],
@@ -128,6 +137,6 @@ def _cells(cell: dict) -> list[str]:
         str(cell["seeds"]),
         f"{cell['gold_reward']:.3f}",
         "" if ends is None else f"{ends[0]:.3f} to {ends[1]:.3f}",
-        "" if gap is None else f"{gap:+.3f}",
+        "" if gap is None else f"{gap:+.3f}{shared}",
         "" if p is None else f"{p:.2g}",
     ]

@@ -12,7 +12,7 @@ from gammapo.cli.console import Format
 def command(
     output: Path = typer.Option(Path("demo"), "-o", "--output", help="Folder for everything it makes."),
     quick: bool = typer.Option(False, "--quick", help="A smaller one, in at most two minutes."),
-    seed: int = typer.Option(0, help="Decides flips, order, adapters and answers."),
+    seed: int = typer.Option(0, min=0, help="Decides flips, order, adapters and answers."),
     format: Format = typer.Option(Format.table, help="How to print the result."),
 ) -> None:
     """Corrupt labels, train, generate, judge and report; the same command goes on where it was killed."""

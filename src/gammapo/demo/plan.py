@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 BASE = "base"
@@ -50,6 +52,13 @@ class Plan:
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    def command(self, folder: str | Path) -> str:
+        """The command line that makes this demo, as far as it is one of the command line's."""
+        words = ["gammapo", "demo", "--output", str(folder)]
+        words += ["--quick"] if self == Plan(seed=self.seed, **QUICK) else []
+        words += ["--seed", str(self.seed)] if self.seed else []
+        return shlex.join(words)
 
 
 QUICK: dict[str, Any] = {"pairs": 16, "held_out": 16, "max_new_tokens": 48, "probes": 8, "bootstrap": 500}

@@ -86,7 +86,7 @@ def _claim(folder: Path, plan: Plan) -> dict[str, Any]:
         )
     packages = ("torch", "transformers", "peft", "scikit-learn", "numpy")
     meta = {
-        "command": f"gammapo demo --output {folder}",
+        "command": plan.command(folder),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
         "seeds": plan.seed,
         "settings": settings,

@@ -26,7 +26,8 @@ TRAIN, HELD_OUT, SEAL = "train.jsonl", "held_out.jsonl", "pairs.json"
 class Material:
     """Counts of what lies in the folder, and how far it can be trusted.
 
-    `held_out_labels` is "true" (a manifest's flips were undone), or "as given" (nothing is known of them).
+    `held_out_labels` is "true" (a manifest's flips were undone, or the recipe adds the noise to the training
+    share alone), or "as given" (nothing is known of them).
     `left_out` counts held-out pairs whose prompt is also trained on. `flips` counts the wrong labels among
     the training pairs, None where that is not known.
     """
@@ -83,7 +84,8 @@ def make_material(folder: Path, plan: RepairPlan) -> Material:
         labels = "true"
     if plan.recipe.noise.kind is not None and plan.recipe.noise.rate > 0:
         train, manifest = _corrupted(train, plan)
-        labels = "true"
+        if plan.evaluation is None:  # held out before this noise; of a file of its own it says nothing
+            labels = "true"
     elif manifest is not None:
         manifest = _subset(manifest, train)
     _write(folder, train, held_out, manifest)

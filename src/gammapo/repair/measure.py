@@ -3,13 +3,14 @@ good its own answers are where a scorer tells."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from gammapo import data, files, generation, judging, logps, losses, models
-from gammapo.errors import InputError
+from gammapo.errors import InputError, RunError
 from gammapo.repair.material import HELD_OUT
 from gammapo.repair.plan import RepairPlan
 from gammapo.training import Recipe
@@ -34,25 +35,50 @@ def check_scores(recipe: Recipe, pairs: Sequence[PreferencePair]) -> None:
         )
 
 
+def check_lengths(folder: Path, recipe: Recipe) -> None:
+    """Raise InputError now, and not after the training, if the recipe's token limits leave held-out pairs of
+    fewer than two prompts, over which there is no interval."""
+    pairs = {pair.id: pair for pair in held_out_pairs(folder)}
+    kept = {pairs[one.id].prompt for one in _tokens(folder, recipe)}
+    if len(kept) < 2:
+        raise InputError(
+            f"{len(kept)} held-out prompt fits",
+            field="data.max_length",
+            expected="at least 2, since intervals are over prompts",
+            fix="raise the recipe's limits of tokens, or hold out more",
+        )
+
+
 def reward_gaps(folder: Path, recipe: Recipe, model_path: str | Path) -> dict[str, float]:
     """Pair id → reward gap, chosen − rejected, in the loss's own unit; for each held-out pair that fits.
 
     The gap is the training loss's: β times the gap of mean log-probs for SimPO, of log-ratios for DPO.
+
+    Raises:
+        RunError: a gap is not finite.
     """
-    tokenizer = models.load_tokenizer(recipe.model.path)
-    pairs = data.tokenize_pairs(
-        held_out_pairs(folder),
-        tokenizer,
-        max_length=recipe.data.max_length,
-        max_prompt_length=recipe.data.max_prompt_length,
-    ).pairs
+    pairs = _tokens(folder, recipe)
     loss = losses.create(**recipe.loss)
     values = _logps(model_path, recipe, pairs)
     if "reference" in loss.needs | loss.uses:
         base = _logps(recipe.model.path, recipe, pairs, cache=folder / "measured" / "base.parquet")
         values = replace(values, reference_chosen=base.chosen, reference_rejected=base.rejected)
     gaps = loss(_with_scores(values, pairs)).reward_gaps.tolist()
+    if lost := sum(not math.isfinite(gap) for gap in gaps):
+        raise RunError(
+            f"{model_path}: {lost} of {len(gaps)} held-out pairs have no finite reward gap: training ran "
+            "away with the model; lower the recipe's learning rate, in another folder"
+        )
     return {pair.id: gap for pair, gap in zip(pairs, gaps, strict=True)}
+
+
+def _tokens(folder: Path, recipe: Recipe) -> list[TokenizedPair]:
+    return data.tokenize_pairs(
+        held_out_pairs(folder),
+        models.load_tokenizer(recipe.model.path),
+        max_length=recipe.data.max_length,
+        max_prompt_length=recipe.data.max_prompt_length,
+    ).pairs
 
 
 def _logps(

@@ -63,6 +63,13 @@ class RepairPlan:
             raise InputError(
                 f"is {self.cross_fit}", field="--cross-fit", expected="0 for none, or at least 2"
             )
+        if self.cross_fit and self.by == "ledger":
+            raise InputError(
+                "is ledger, and a fold's model has no ledger of the pairs that it judges",
+                field="--by",
+                expected="witnesses, beside --cross-fit",
+                fix="leave one of the two out",
+            )
         if self.seeds < 1:
             raise InputError(f"is {self.seeds}", field="--seeds", expected="at least 1")
         if self.seed < 0:

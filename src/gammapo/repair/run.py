@@ -25,7 +25,7 @@ from gammapo.audit import (
     write_repaired,
 )
 from gammapo.audit.repair import repaired_record_path
-from gammapo.audit.witness import check_count
+from gammapo.audit.witness import FOLDS, check_count
 from gammapo.errors import InputError
 from gammapo.repair import measure, outcome
 from gammapo.repair.crossfit import cross_fit
@@ -84,9 +84,11 @@ def _repair(folder: Path, plan: RepairPlan, stage: Stage, say: Callable[[str], N
     material = make_material(folder, plan)
     for note in material.notes:
         say(note)
-    if plan.by != "ledger" or plan.cross_fit:
+    if plan.by != "ledger":
         check_count(material.train)
+        _check_prompts(folder, plan)
     measure.check_scores(plan.recipe, measure.held_out_pairs(folder))
+    measure.check_lengths(folder, plan.recipe)
     measured: dict[str, list[dict[str, Any]]] = {arm: [] for arm in plan.arms}
     repairs = []
     for seed in range(plan.seeds):
@@ -106,6 +108,20 @@ def _repair(folder: Path, plan: RepairPlan, stage: Stage, say: Callable[[str], N
     files.write_text(folder / "report.html", page.render())
     files.write_text(folder / "report.md", page.markdown())
     return results
+
+
+def _check_prompts(folder: Path, plan: RepairPlan) -> None:
+    """Raise InputError now, and not after a training, for fewer prompts than folds to judge labels in."""
+    prompts = {pair.prompt for pair in data.load_pairs(folder / TRAIN).pairs}
+    folds = max(plan.cross_fit, FOLDS)
+    if len(prompts) < folds:
+        fewer = "cut fewer folds" if folds > FOLDS else "judge by a run's ledger (--by ledger)"
+        raise InputError(
+            f"{folds} folds of {len(prompts)} prompts to train on",
+            field="--cross-fit" if folds > FOLDS else "--by",
+            expected="at least as many prompts as folds",
+            fix=f"give pairs of more prompts, or {fewer}",
+        )
 
 
 # ---- the folder ----

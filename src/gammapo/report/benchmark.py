@@ -15,6 +15,7 @@ from gammapo.report.results import metric as shown_as
 from gammapo.report.robustness import Standing, Table
 
 Row = Mapping[str, Any]
+FAILED = 10  # places that are named; the folder failures/ has them all
 LOUD = 10  # losses drawn in colour; more lines cannot be told apart
 
 
@@ -33,6 +34,7 @@ def benchmark_page(
     highlight: Sequence[str] = (),
     cells: Sequence[Row] = (),
     baseline: str = "",
+    failures: Sequence[Row] = (),
 ) -> Page:
     """The page of a benchmark.
 
@@ -45,6 +47,7 @@ def benchmark_page(
         highlight: losses to be drawn in colour whatever their rank, when there are more than LOUD.
         cells: means over seeds of what else was measured (`benchmark.statistics.cells`).
         baseline: the loss over which `cells` have win rates.
+        failures: runs without a row: `world`, `loss`, `noise`, `rate`, `seed` and `error`.
 
     Raises:
         InputError: a row that cannot be used.
@@ -64,7 +67,8 @@ def benchmark_page(
             f"{lacking} run{'s' * (lacking != 1)} failed or still to come: curves and cells are means over "
             "the seeds that each loss has, and only the ranking compares all losses on the same seeds."
         )
-    devices = sorted({row.get("device", "cpu") for row in results})
+    _failed(page, failures)
+    devices = sorted({str(row.get("device") or "cpu") for row in results})
     if len(devices) > 1:
         page.warning(
             f"Runs were made on {' and on '.join(devices)}, which round otherwise: the same seed samples "
@@ -99,6 +103,23 @@ def _subtitle(results: Sequence[Row]) -> str:
         count("world", "world"),
     ]
     return " · ".join([*words, f"{len(results)} runs"])
+
+
+def _failed(page: Page, failures: Sequence[Row]) -> None:
+    """Where runs failed, and why; a condition in which no loss came through shows nowhere else."""
+    where: dict[tuple, list[Row]] = {}
+    for one in failures:
+        where.setdefault((one["loss"], one["world"], one["noise"], one["rate"]), []).append(one)
+    for (loss, world, noise, rate), some in list(where.items())[:FAILED]:
+        label = robustness.Cell(world=world, noise=noise, rate=rate).label
+        seeds = ", ".join(str(one["seed"]) for one in some)
+        why = str(some[0]["error"]).partition("\n")[0]
+        page.warning(
+            f"**{loss}** failed in {world}, {label}, seed{'s' * (len(some) > 1)} {seeds}: {why}",
+            level="serious",
+        )
+    if len(where) > FAILED:
+        page.warning(f"Runs failed in {len(where) - FAILED} more places.", level="serious")
 
 
 def _finding(page: Page, standings: Sequence[Standing], cells: Sequence, metric: str) -> None:

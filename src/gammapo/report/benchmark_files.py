@@ -10,6 +10,7 @@ from gammapo.errors import InputError
 from gammapo.files import open_text, read_json
 from gammapo.report import robustness
 
+STATISTICS = "statistics.json"
 FILES = ("results.jsonl", "results.json", "results.parquet")
 
 
@@ -40,6 +41,24 @@ def read_benchmark(folder: str | Path) -> list[dict[str, Any]]:
         raise InputError("holds no list of runs", file=path, expected="one object a run")
     robustness.check_rows(rows, path)
     return rows
+
+
+def read_failures(folder: str | Path) -> list[dict[str, Any]]:
+    """The failed runs that `gammapo bench` noted beside its rows; none where it noted nothing.
+
+    Raises:
+        InputError: a failure that does not say which run it was.
+    """
+    path = Path(folder) / STATISTICS
+    noted = read_json(path) if path.is_file() else {}
+    failures = noted.get("failures", []) if isinstance(noted, dict) else []
+    for one in failures:
+        for key in (*robustness.KEYS, "error"):
+            if not isinstance(one, dict) or key not in one:
+                raise InputError(
+                    "is missing in a failure", file=path, field=key, fix="run `gammapo bench` again"
+                )
+    return failures
 
 
 def _lines(path: Path) -> list[Any]:

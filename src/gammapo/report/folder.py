@@ -55,7 +55,8 @@ def report_on(folder: str | Path) -> Report:
         return Report(kind=kind, page=page, rows=found.results, comparisons=found.comparisons)
     if kind == "benchmark":
         rows = benchmark_files.read_benchmark(folder)
-        return Report(kind=kind, page=benchmark.benchmark_page(rows), rows=ranking(rows))
+        page = benchmark.benchmark_page(rows, failures=benchmark_files.read_failures(folder))
+        return Report(kind=kind, page=page, rows=ranking(rows))
     if kind == "repair":
         results = repair.read_repair(folder / "results.json")
         page, rows = repair.repair_page(results), results["arms"]

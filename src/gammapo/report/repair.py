@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -102,11 +103,14 @@ def verdict(results: Row) -> Verdict:
 def command(results: Row) -> str:
     """The command line that remakes the result, recipe apart."""
     plan = results["plan"]
-    words = ["gammapo repair", plan["source"], "--recipe RECIPE.yaml", "-o DIR"]
+    words = ["gammapo repair", shlex.quote(plan["source"]), "--recipe RECIPE.yaml", "-o DIR"]
     words += [f"--how {plan['how']}", f"--above {plan['above']:g}", f"--seeds {results['seeds']}"]
-    words += [f"--eval {plan['evaluation']}"] if plan["evaluation"] else [f"--holdout {plan['holdout']:g}"]
+    held_out = shlex.quote(plan["evaluation"]) if plan["evaluation"] else ""
+    words += [f"--eval {held_out}"] if held_out else [f"--holdout {plan['holdout']:g}"]
     words += [f"--cross-fit {plan['cross_fit']}"] if plan["cross_fit"] else [f"--by {plan['by']}"]
-    words += [f"--scorer {plan['scorer']}"] if plan["scorer"] else []
+    if plan["scorer"]:
+        words += [f"--scorer {shlex.quote(plan['scorer'])}", f"--max-new-tokens {plan['max_new_tokens']}"]
+        words += [f"--temperature {plan['temperature']:g}"]
     words += ["--ceiling"] if plan["ceiling"] else []
     return " ".join([*words, f"--seed {plan['seed']}"])
 

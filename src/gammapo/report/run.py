@@ -10,6 +10,7 @@ from gammapo.errors import InputError
 from gammapo.files import read_json
 from gammapo.health import ends, signs
 from gammapo.report import parts, training_files
+from gammapo.report.charts.base import finite
 from gammapo.report.numbers import duration, number
 from gammapo.report.page import Page
 from gammapo.report.palette import loss_styles
@@ -114,7 +115,8 @@ def _manifest(folder: Path, about: Mapping[str, Any], recipe: Mapping[str, Any])
 def _noise_rate(manifest: Mapping[str, Any] | None, recipe: Mapping[str, Any]) -> float | None:
     if manifest and manifest.get("pairs"):
         return len(training_files.flipped_ids(manifest)) / manifest["pairs"]
-    return (recipe.get("noise") or {}).get("rate") or None
+    rate = (recipe.get("noise") or {}).get("rate")
+    return rate if finite(rate) and rate else None
 
 
 def _subtitle(about: Mapping[str, Any], recipe: Mapping[str, Any], metrics: list) -> str:
@@ -152,6 +154,7 @@ def _origin(page: Page, folder: Path, about: Mapping[str, Any]) -> None:
         page.text("with this recipe, as it was resolved:")
         page.code(recipe.read_text(encoding="utf-8"))
     facts = {name: about[name] for name in ("machine", "data_fingerprint", "status") if about.get(name)}
-    facts |= {str(name): version for name, version in (about.get("versions") or {}).items()}
+    versions = about.get("versions")
+    facts |= {str(name): version for name, version in versions.items()} if isinstance(versions, dict) else {}
     if facts:
         page.facts({name.replace("_", " "): value for name, value in facts.items()})

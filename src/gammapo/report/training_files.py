@@ -37,10 +37,11 @@ def read_metrics(path: str | Path) -> list[dict[str, Any]]:
 
 
 def read_manifest(path: str | Path) -> dict[str, Any]:
-    """A noise manifest as `gammapo corrupt` writes it; the report needs `changed` and `pairs` of it.
+    """A noise manifest as `gammapo corrupt` writes it; the report needs `changed`, `pairs` and `steps` of it.
 
     Raises:
-        InputError: no JSON object with `changed`, from pair id to what befell the pair.
+        InputError: no JSON object with `changed`, from pair id to what befell the pair; or the count of pairs
+            or a step of the noise is of the wrong kind.
     """
     manifest = read_json(path)
     changed = manifest.get("changed") if isinstance(manifest, dict) else None
@@ -51,7 +52,16 @@ def read_manifest(path: str | Path) -> dict[str, Any]:
             field="changed",
             expected="an object from pair id to its change",
         )
+    pairs, steps = manifest.get("pairs"), manifest.get("steps") or [manifest]
+    if not isinstance(pairs, int | None):
+        raise InputError(f"got {pairs!r}", file=path, field="pairs", expected="a count, or null")
+    if not isinstance(steps, list) or not all(_is_step(step) for step in steps):
+        raise InputError("got another thing", file=path, field="steps", expected="objects with kind and rate")
     return manifest
+
+
+def _is_step(step: Any) -> bool:
+    return isinstance(step, dict) and isinstance(step.get("rate"), int | float | None)
 
 
 def flipped_ids(manifest: Mapping[str, Any]) -> set[str]:
