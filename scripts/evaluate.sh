@@ -42,11 +42,14 @@ for file in "$outputs/model_outputs.json" "$reference"; do
 done
 
 compare() { # REFERENCE SUFFIX
-    local annotations=$outputs/annotations$2.json
-    # judgements of older answers are made anew; replies that were paid for are on record and not paid again
-    if [[ ! -f $annotations || $outputs/model_outputs.json -nt $annotations ]]; then
+    local annotations=$outputs/annotations$2.json asked="$judge $1 ${more[*]-}"
+    # judgements of older answers, by another judge or against another reference are made anew; replies that
+    # were paid for are on record and not paid again
+    if [[ ! -f $annotations || $outputs/model_outputs.json -nt $annotations || $1 -nt $annotations ||
+        $(cat "$annotations.asked" 2>/dev/null || true) != "$asked" ]]; then
         gammapo judge "$outputs/model_outputs.json" --against "$1" --judge "$judge" -o "$annotations" --overwrite \
             "${more[@]+"${more[@]}"}" >&2
+        printf '%s' "$asked" >"$annotations.asked"
     fi
     gammapo winrate "$annotations" --format json >"$outputs/results$2.json"
     gammapo winrate "$annotations" --bootstrap 0

@@ -45,3 +45,10 @@ def test_what_cannot_be_read_exits_2_and_is_named(theirs, run, line, key):
     code, out, err = run("import-recipe", theirs)
     assert (code, out) == (2, "")
     assert err.startswith(f"gammapo: {theirs}: {key}: got ")
+
+
+def test_their_config_is_never_replaced(theirs, run):
+    code, out, err = run("import-recipe", theirs, "-o", theirs, "--overwrite")
+    assert (code, out) == (2, "")
+    assert "is the input" in err
+    assert theirs.read_text() == BASE

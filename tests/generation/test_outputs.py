@@ -226,3 +226,14 @@ def test_the_prompt_that_was_answered_is_kept_where_it_is_not_the_instruction(ba
     rows = write_outputs(load_prompts(path), backend, SAMPLING, tmp_path / "out.json")
     assert "messages" not in rows[0]
     assert rows[1]["messages"] == turns[1]
+
+
+def test_a_run_without_any_answer_holds_no_other_up(backend, prompts, tmp_path):
+    """At a mistyped address, say: the right one is asked next."""
+    out = tmp_path / "outputs.json"
+    dying = Dying(backend, after=0)
+    dying.settings = {"backend": "server", "url": "http://127.0.0.1:8"}
+    with pytest.raises(RuntimeError):
+        write_outputs(prompts, dying, SAMPLING, out)
+    assert len(write_outputs(prompts, backend, SAMPLING, out)) == 5
+    assert list(tmp_path.glob(".outputs*")) == []

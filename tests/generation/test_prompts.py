@@ -130,3 +130,18 @@ def test_zipped_lines(tmp_path):
     path.write_bytes(gzip.compress(b"first\nsecond\n"))
     items = load_prompts(path).items
     assert [(item.instruction, item.dataset) for item in items] == [("first", "mine"), ("second", "mine")]
+
+
+def test_a_single_file_has_no_splits(tmp_path):
+    path = tmp_path / "set.json"
+    path.write_text('[{"instruction": "x"}]')
+    with pytest.raises(InputError, match="set.json: split: a single file has no split 'test'"):
+        load_prompts(path, split="test")
+
+
+@pytest.mark.parametrize("name", ["Mine.TXT", "Mine.JSON"])
+def test_names_in_capitals_say_the_same(tmp_path, name):
+    path = tmp_path / name
+    path.write_text("a cat\n" if name.endswith("TXT") else '[{"instruction": "a cat"}]')
+    (item,) = load_prompts(path).items
+    assert (item.instruction, item.dataset) == ("a cat", "Mine")

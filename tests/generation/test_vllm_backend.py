@@ -30,7 +30,7 @@ def engine(monkeypatch):
                         SimpleNamespace(
                             text=f"{len(prompt['prompt_token_ids'])}.{n}", token_ids=[n], finish_reason=r
                         )
-                        for n, r in zip(range(params.n), ("stop", "length"), strict=True)
+                        for n, r in zip(range(params.n), ("stop", "length")[: params.n], strict=True)
                     ]
                 )
                 for prompt, params in zip(prompts, several, strict=True)
@@ -76,3 +76,18 @@ def test_an_adapter_is_no_model(engine, tmp_path):
     (tmp_path / "adapter_config.json").write_text("{}")
     with pytest.raises(InputError, match="export RUN_FOLDER"):
         generation.create("vllm", model=tmp_path)
+
+
+def test_several_greedy_answers_are_one_since_the_engine_refuses_them(engine, tiny_model_dir):
+    answers = generation.create("vllm", model=tiny_model_dir).generate(PROMPTS[:1], Sampling(n=3))
+    assert [params.n for params in engine[-1][1]] == [1]
+    assert [[answer.text for answer in of] for of in answers] == [[answers[0][0].text] * 3]
+
+
+def test_a_prompt_that_is_too_long_is_named_before_any_is_answered(engine, tiny_model_dir):
+    backend = generation.create("vllm", model=tiny_model_dir, chunk=1)
+    backend.engine.model_config = SimpleNamespace(max_model_len=8)
+    long = [Message(role="user", content="a river " * 9)]
+    with pytest.raises(InputError, match="prompt 2 has .* tokens; expected fewer than the engine's 8"):
+        backend.generate([PROMPTS[0], long], Sampling())
+    assert len(engine) == 1  # the engine was made, and asked nothing

@@ -262,3 +262,10 @@ def test_command_writes_a_recipe_that_loads(tmp_path):
     assert load_recipe(out).loss == {"name": "simpo", "beta": 2.5, "gamma_beta_ratio": 0.55}
     again = CliRunner().invoke(app, ["import-recipe", str(path), "-o", str(out)])
     assert "already exists" in str(again.exception)
+
+
+def test_float16_is_said_and_not_handed_on(read):
+    """A scaled loss is not done here, and transformers refuses it beside the bfloat16 of a GPU."""
+    found = read(TRL | {"loss_type": "ipo", "fp16": True, "bf16": False})
+    assert not {"fp16", "bf16"} & found.recipe["training"].keys()
+    assert "fp16: float16 needs a scaled loss" in " ".join(found.differences)

@@ -61,3 +61,26 @@ def test_command(tmp_path):
     told = json.loads(done.stdout)
     assert done.exit_code == (0 if told["ready"] else 1)
     assert {"Python", "torch", "disk", "hub"} <= {finding["what"] for finding in told["findings"]}
+
+
+@pytest.mark.parametrize(("native", "state"), [(True, "ok"), (False, "note")])
+def test_a_gpu_that_only_emulates_bfloat16_is_said(monkeypatch, tmp_path, native, state):
+    """Before Ampere, PyTorch answers yes unless it is asked for more than emulation."""
+    import contextlib
+    from types import SimpleNamespace
+
+    import torch
+
+    card = SimpleNamespace(name="Tesla T4", total_memory=16 << 30)
+    for name, value in {
+        "is_available": lambda: True,
+        "device_count": lambda: 1,
+        "device": contextlib.nullcontext,
+        "get_device_properties": lambda index: card,
+        "mem_get_info": lambda index: (16 << 30, 16 << 30),
+        "is_bf16_supported": lambda including_emulation=True: native or including_emulation,
+    }.items():
+        monkeypatch.setattr(torch.cuda, name, value)
+    (gpu,) = (finding for finding in examine(tmp_path) if finding.what == "GPU 0")
+    assert gpu.state == state
+    assert ("emulated" in gpu.mend) is not native

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from gammapo.errors import InputError
 from gammapo.planning.memory import GIB, Setting, estimate_memory, layer_bytes
 from gammapo.planning.shape import shape_of
 
@@ -94,3 +95,47 @@ def test_a_layers_activations_are_what_autograd_keeps(heads):
         del out
     shape = shape_of(Qwen2Config(num_hidden_layers=1, **settings))
     assert layer_bytes(shape) * tokens == pytest.approx(kept[1] - kept[0], rel=0.2)
+
+
+def test_ddps_buckets_hold_the_gradients_again(qwen):
+    def extra(**more):
+        one, two = (
+            estimate_memory(qwen, Setting(gpus=gpus, engine="ddp", **(HALF_SHARD | more))) for gpus in (1, 2)
+        )
+        return two.total - one.total
+
+    assert extra() == pytest.approx(4 * qwen.parameters)
+    assert extra(lora_rank=16, weights_dtype="bfloat16") == pytest.approx(4 * 16 * qwen.linear_width)
+
+
+def test_of_experts_only_those_that_a_token_passes_count():
+    """Mixtral: 8 experts of three maps 64 × 96, 2 a token; router 64 × 8; attention 4 heads, 2 of them kv."""
+    from transformers import MixtralConfig
+
+    shape = shape_of(
+        MixtralConfig(
+            hidden_size=64,
+            intermediate_size=96,
+            num_hidden_layers=3,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            vocab_size=100,
+            num_local_experts=8,
+            num_experts_per_tok=2,
+        )
+    )
+    around = 64 * 64 * 2 + 64 * 32 * 2 + 64 * 8 + 2 * 64  # attention, router, two norms
+    assert shape.body == 3 * (around + 8 * 3 * 64 * 96) + 64  # and the last norm
+    assert shape.active == 3 * (around + 2 * 3 * 64 * 96) + 64
+    assert shape.intermediate == 2 * 96
+
+
+def test_shapes_that_name_their_width_otherwise():
+    from transformers import GPT2Config, MambaConfig, OPTConfig
+
+    small = {"num_hidden_layers": 1, "hidden_size": 64, "num_attention_heads": 4, "vocab_size": 100}
+    gpt2 = shape_of(GPT2Config(n_layer=1, n_embd=64, n_head=4, vocab_size=100))
+    opt = shape_of(OPTConfig(ffn_dim=160, word_embed_proj_dim=64, **small))
+    assert (gpt2.intermediate, gpt2.active, opt.intermediate) == (256, gpt2.body, 160)
+    with pytest.raises(InputError, match="MambaConfig states no attention heads"):
+        shape_of(MambaConfig(num_hidden_layers=1, hidden_size=64, vocab_size=100))

@@ -29,6 +29,10 @@ def test_a_pass_more_costs_a_forward(tiny_model_dir):
     for name in ("checkpointing", "couples", "reference"):
         assert training_flops(shape, lengths, **(plain | {name: True})) == 4 * once
     assert training_flops(shape, lengths, **(plain | {"adapters": True})) == 2 * once
+    heads = Lengths(pairs=1, tokens=0, scored=1000, attended=0)
+    head = 2 * shape.vocabulary * shape.hidden * 1000
+    assert training_flops(shape, heads, **plain) == 4 * head  # forward, again, two backward parts
+    assert training_flops(shape, heads, **(plain | {"adapters": True})) == 3 * head  # its weights are frozen
 
 
 def test_hours():
@@ -61,6 +65,14 @@ def test_an_unknown_engine_is_named(recipe_dict):  # noqa: F811
     recipe = parse_recipe(recipe_dict)
     with pytest.raises(InputError, match="zero3"):
         planning.plan_run(prepare(recipe), planning.load_shape(recipe.model.path), engine="zero4")
+
+
+@pytest.mark.parametrize("given", [{"gpu_memory": float("inf")}, {"peak_tflops": float("inf")}])
+def test_a_gpu_without_bounds_is_none(recipe_dict, given):  # noqa: F811
+    """JSON has no infinity."""
+    recipe = parse_recipe(recipe_dict)
+    with pytest.raises(InputError, match="--gpu-(memory|tflops): got inf"):
+        planning.plan_run(prepare(recipe), planning.load_shape(recipe.model.path), **given)
 
 
 def test_dry_run_writes_nothing_and_reads_no_weights(recipe_dict, tmp_path):  # noqa: F811

@@ -54,7 +54,7 @@ def test_from_an_empty_folder_to_the_score(miniature):
     card = (model / "README.md").read_text()
     assert "license: apache-2.0" in card
     assert note["data_fingerprint"] in card
-    assert str(root) not in card.split("```yaml")[0]
+    assert str(root) not in card
 
     answer = ["--backend", "transformers", "--max-new-tokens", "8"]
     run("infer.sh", root, *answer, "--only", "alpaca", "--gpus", "2")
@@ -72,6 +72,10 @@ def test_from_an_empty_folder_to_the_score(miniature):
     result = json.loads((outputs / "results.json").read_text())
     assert result["n_total"] == len(instructions)
     assert json.loads((outputs / "results_simpo.json").read_text())["reference"] == "qwen-2.5-7b-it-simpo"
+    (root / "rules.yaml").write_text("rules: [{max_words: 1000}]")
+    run("evaluate.sh", root, "--judge", f"rules:{root}/rules.yaml")  # another judge, other judgements
+    assert json.loads((outputs / "results.json").read_text())["n_draws"] == len(instructions)
+    run("evaluate.sh", root, "--judge", "toy_judge:score")
 
     lc, wr = result["length_controlled_winrate"], result["win_rate"]
     step = min(lc, (100 - lc) / 3) / 2  # an LC of so few rows may lie anywhere

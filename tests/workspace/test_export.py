@@ -11,6 +11,7 @@ from tests.training.conftest import pair_file, recipe_dict  # noqa: F401
 from gammapo.errors import InputError
 from gammapo.models import is_adapter, load_model
 from gammapo.training import parse_recipe, train
+from gammapo.workspace.card import model_card
 from gammapo.workspace.export import export_model
 
 LORA = {"rank": 2, "alpha": 4}
@@ -51,6 +52,26 @@ def test_card(adapted, tmp_path):
     for part in (note["data_fingerprint"], note["objective"], "symmetric, rate 0.25", "rank: 2", "torch "):
         assert part in body
     assert "| accuracy |" in body
+    base = Path(note["recipe"]["model"]["path"])
+    assert str(base.parent) not in card, "places on someone's machine are no one's business"
+    assert f"path: {base.name}\n" in body
+
+
+def test_front_matter_names_a_base_of_the_hub_and_no_folder(adapted, monkeypatch):
+    def front(base, loss="simpo"):
+        note = json.loads((adapted / "run.json").read_text())
+        note["recipe"]["model"]["path"], note["recipe"]["loss"]["name"] = base, loss
+        (adapted / "run.json").write_text(json.dumps(note))
+        return yaml.safe_load(model_card(adapted).split("---")[1])
+
+    assert front("Qwen/Qwen2.5-7B-Instruct")["base_model"] == "Qwen/Qwen2.5-7B-Instruct"
+    assert front("smollm2")["base_model"] == "HuggingFaceTB/SmolLM2-135M-Instruct"
+    monkeypatch.chdir(adapted.parent)
+    for folder in (f"{adapted.name}/model", "runs/base/model", str(adapted / "model")):
+        assert "base_model" not in front(folder)
+    assert front("a/b", "gammapo")["tags"] == ["gammapo", "preference-optimization"]
+    monkeypatch.chdir(adapted)
+    assert f"# {adapted.name}\n" in model_card(Path())
 
 
 def test_what_cannot_be_exported(adapted, tmp_path):

@@ -66,3 +66,11 @@ def test_ranges_of_rewards_per_token_say_nothing_of_summed_ones():
     content = recipe().model_dump() | {"loss": {"name": "gammapo", "per_token": False, "beta": 0.1}}
     (notice,) = check_limits(parse_recipe(content))
     assert "takes sums" in notice
+
+
+@pytest.mark.parametrize("loss", ["dpo", "gamma_dpo"])
+def test_a_loss_without_lengths_takes_sums_too(loss):
+    """start.sh --recipe dpo: its β is DPO's."""
+    content = recipe().model_dump() | {"loss": {"name": loss, "beta": 0.01}}
+    (notice,) = check_limits(parse_recipe(content))
+    assert "takes sums" in notice

@@ -81,3 +81,30 @@ def test_other_splits_are_not_guessed(tmp_path):
 
 def test_the_recipe_written_is_plain_yaml(workspace):
     assert set(yaml.safe_load(prepare_start(workspace, RECIPE).path.read_text())) >= {"model", "loss"}
+
+
+@pytest.mark.parametrize("given", ["model.path=other", "data.path=other", "output=other"])
+def test_where_things_lie_is_the_workspaces_to_say(workspace, given):
+    with pytest.raises(InputError, match=f"{given.split('=')[0]}: got 'other'; expected {workspace.root}"):
+        prepare_start(workspace, RECIPE, [given])
+    assert not workspace.recipe.exists()
+
+
+def test_an_idea_that_is_no_text_is_refused_before_anything_is_written(workspace, tmp_path):
+    (tmp_path / "idea.md").write_bytes(b"caf\xe9")
+    with pytest.raises(InputError, match="idea.md: cannot be read as text"):
+        prepare_start(workspace, RECIPE, idea=tmp_path / "idea.md")
+    assert not workspace.recipe.exists()
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", '{"splits": 3}'])
+def test_a_data_set_that_names_no_splits_is_refused(tmp_path, content):
+    (tmp_path / "dataset_dict.json").write_text(content)
+    with pytest.raises(InputError, match="dataset_dict.json: splits: names no splits"):
+        training_split(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["", "..", "../mine", "a/b", "a\nb"])
+def test_a_name_stays_in_the_workspace(tmp_path, name):
+    with pytest.raises(InputError, match="--name"):
+        open_workspace(tmp_path, name)

@@ -33,3 +33,11 @@ def test_rates_from_text():
     for wrong in ("40", "a/b", "40/130", "missing.json"):
         with pytest.raises(InputError):
             parse_rates(wrong, "--simpo")
+
+
+def test_rates_against_another_reference_are_no_baseline():
+    """annotations_simpo.json is of the submission against SimPO, not of SimPO against the reference."""
+    rates, other = Rates(lc=45, wr=40, reference="gpt4"), Rates(lc=40, wr=30, reference="simpo")
+    with pytest.raises(InputError, match="--simpo: its judgements are against 'simpo'; expected .*'gpt4'"):
+        score(rates, other, HIGHER)
+    assert score(rates, SIMPO, Rates(lc=50, wr=50, reference="gpt4")).task == 50

@@ -56,3 +56,23 @@ def test_a_missing_or_misplaced_part_is_said(prompts, tmp_path):
     with pytest.raises(InputError, match="row 1"):
         merge_outputs(prompts, parts[::-1], tmp_path / "out.json", generator="me")
     assert not (tmp_path / "out.json").exists()
+
+
+def test_what_is_read_is_never_written_over(prompts, tmp_path):
+    text = prompts.read_text()
+    parts = answer(write_shards(prompts, tmp_path / "parts", 2), tmp_path)
+    for output in (prompts, parts[1]):
+        with pytest.raises(InputError, match="is the input"):
+            merge_outputs(prompts, parts, output, generator="me", overwrite=True)
+    own = tmp_path / "parts/prompts-1.jsonl"
+    with pytest.raises(InputError, match="prompts-1.jsonl: is the input"):
+        write_shards(own, tmp_path / "parts", 2)
+    assert prompts.read_text() == text
+    assert len(load_prompts(tmp_path / "parts/prompts-0.jsonl").items) == 4
+
+
+@pytest.mark.parametrize("content", ['[{"a": 1}]', '{"a": 1}', "[1]"])
+def test_a_part_that_holds_no_answers_is_named(prompts, tmp_path, content):
+    (tmp_path / "part.json").write_text(content)
+    with pytest.raises(InputError, match="part.json"):
+        merge_outputs(prompts, [tmp_path / "part.json"], tmp_path / "out.json", generator="me")

@@ -7,6 +7,7 @@ import pytest
 
 from gammapo.errors import InputError
 from gammapo.training import load_recipe
+from gammapo.workspace.finished import finished_note
 from gammapo.workspace.score import Rates, Score
 from gammapo.workspace.submissions import read_ledger, submit
 
@@ -16,7 +17,8 @@ RECIPES = Path(__file__).parents[2] / "recipes/qwen2.5-7b-instruct"
 def enter(tmp_path, name, loss, text="[]", status="done"):
     run = tmp_path / name
     run.mkdir(exist_ok=True)
-    note = {"status": status, "recipe": {"loss": loss}, "data_fingerprint": "f"}
+    recipe = {"model": {"path": "m"}, "data": {"path": "d"}, "loss": loss}
+    note = {"status": status, "recipe": recipe, "data_fingerprint": "f"}
     (run / "run.json").write_text(json.dumps(note))
     (run / "annotations.json").write_text(text)
     return submit(
@@ -67,3 +69,36 @@ def test_the_three_shipped_recipes_are_three_losses(tmp_path):
 def test_an_unfinished_run_is_no_submission(tmp_path):
     with pytest.raises(InputError, match="not finished"):
         enter(tmp_path, "a", {"name": "gammapo"}, status="started")
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", '{"status": "done"}', '{"status": "done", "recipe": {"loss": {}}}']
+)
+def test_a_run_json_of_something_else_is_no_submission(tmp_path, content):
+    enter(tmp_path, "a", {"name": "gammapo"})
+    (tmp_path / "a/run.json").write_text(content)
+    with pytest.raises(InputError, match="run.json: --run: is of no run of gammapo"):
+        finished_note(tmp_path / "a", field="--run")
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [({"lc": "high"}, "1.lc"), ({"loss": "gammapo"}, "1.loss"), ({"mine": 1}, "1.mine"), (None, "1")],
+)
+def test_a_damaged_ledger_is_named(tmp_path, change, field):
+    enter(tmp_path, "a", {"name": "gammapo"})
+    ledger = tmp_path / "ledger.json"
+    (row,) = json.loads(ledger.read_text())
+    ledger.write_text(json.dumps([None if change is None else row | change]))
+    with pytest.raises(InputError, match=f"ledger.json: {field}: not a ledger of submissions"):
+        read_ledger(ledger)
+
+
+@pytest.mark.parametrize("loss", [{}, {"name": "gone"}])
+def test_a_ledger_with_a_loss_that_is_not_known_is_named(tmp_path, loss):
+    enter(tmp_path, "a", {"name": "gammapo"})
+    ledger = tmp_path / "ledger.json"
+    (row,) = json.loads(ledger.read_text())
+    ledger.write_text(json.dumps([row | {"loss": loss}]))
+    with pytest.raises(InputError, match="ledger.json: loss: the submission 'a' names no loss"):
+        enter(tmp_path, "b", {"name": "simpo"})

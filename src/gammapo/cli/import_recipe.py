@@ -26,8 +26,10 @@ def command(
     from gammapo.cli.console import print_json, stderr
     from gammapo.integrations.configs import import_recipe
 
-    if output is not None and not overwrite:
-        files.refuse_existing(output)
+    if output is not None:
+        files.refuse_input(output, [file])
+        if not overwrite:
+            files.refuse_existing(output)
     found = import_recipe(file, kind=kind, gpus=gpus)
     lines = [f"# Imported from {file.name} ({found.kind}).", *(f"# - {text}" for text in found.differences)]
     body = strict_yaml.dump(found.recipe)

@@ -124,7 +124,8 @@ class SideFile:
         self.answers: dict[int, dict[str, Any]] = {}
         whole = _whole_lines(path)
         changed = _changed(whole[0], run) if whole else []
-        if changed and not overwrite:
+        # a run that never got an answer, as at a wrong address, holds no other up
+        if changed and not overwrite and any(map(_is_answer, whole[1:])):
             raise InputError(
                 f"holds the answers of an unfinished run with other {', '.join(changed)}",
                 file=path,

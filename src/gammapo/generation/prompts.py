@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,19 +47,26 @@ def load_prompts(path: str | Path, *, split: str | None = None, limit: int | Non
         path: a `.txt` or `.txt.gz` file (a prompt a line); JSON or JSONL rows with `instruction` (and
             `dataset`), such as AlpacaEval's; or any source of pairs that `data.load_pairs` reads, a hub id
             included.
-        split: for a source of pairs with several splits.
+        split: for a source of pairs with several splits; a set of instructions has none.
         limit: the first so many.
 
     Raises:
         InputError: naming file, row and field; also for a set without prompts.
     """
     path = Path(path)
-    if path.name.endswith((".txt", ".txt.gz")):
+    if path.name.lower().endswith((".txt", ".txt.gz")):
         items = _from_lines(path)
     elif (rows := _instruction_rows(path)) is not None:
         items = [_from_row(row, path, number) for number, row in enumerate(rows, 1)]
     else:
         items = _from_pairs(path, split, limit)
+    if path.is_file() and split not in (None, "train"):  # of pairs it was refused while they were read
+        raise InputError(
+            f"a single file has no split {split!r}",
+            file=path,
+            field="split",
+            fix="leave the split out, or name the file that holds that split",
+        )
     if not items:
         raise InputError("holds no prompt", file=path, expected="at least one")
     return PromptSet(source=str(path), items=tuple(items[:limit]))
@@ -74,7 +82,7 @@ def instruction_of(messages: Sequence[Message]) -> str:
 def _from_lines(path: Path) -> list[PromptItem]:
     with files.open_text(path) as source:
         texts = [line.strip() for line in source]
-    name = path.name.removesuffix(".gz").removesuffix(".txt")
+    name = re.sub(r"(?i)\.txt(\.gz)?$", "", path.name)
     return [_single(text, name) for text in texts if text]
 
 
@@ -84,7 +92,7 @@ def _single(text: str, dataset: str) -> PromptItem:
 
 def _instruction_rows(path: Path) -> list[Any] | None:
     """The rows of a JSON or JSONL file whose first row has an instruction and is no pair; else None."""
-    if not path.is_file() or ".json" not in path.name:
+    if not path.is_file() or ".json" not in path.name.lower():
         return None
     with files.open_text(path) as source:
         lines = ((number, line) for number, line in enumerate(source, 1) if line.strip())

@@ -72,17 +72,19 @@ class VllmBackend:
         """See `Backend.generate`."""
         from gammapo.data import encode_prompt
 
+        several = sampling.n if sampling.temperature else 1  # the engine refuses several greedy answers
         options = {
-            "n": sampling.n,
+            "n": several,
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             "max_tokens": sampling.max_new_tokens,
             "stop_token_ids": sorted(stop_ids(self.tokenizer)),
         }
+        encoded = [encode_prompt(self.tokenizer, prompt) for prompt in prompts]
+        self._check_room(encoded)
         answers: list[list[Generation]] = []
         for start in range(0, len(prompts), self.chunk):
-            part = prompts[start : start + self.chunk]
-            ids = [{"prompt_token_ids": encode_prompt(self.tokenizer, prompt)} for prompt in part]
+            ids = [{"prompt_token_ids": one} for one in encoded[start : start + self.chunk]]
             params = [
                 self._sampling_params(
                     **options, seed=engine_seed(sampling.seed, str(one["prompt_token_ids"]))
@@ -90,12 +92,23 @@ class VllmBackend:
                 for one in ids
             ]
             for offset, result in enumerate(self.engine.generate(ids, params, use_tqdm=False)):
-                answers.append([_generation(output) for output in result.outputs])
+                answers.append([_generation(output) for output in result.outputs] * (sampling.n // several))
                 if on_result:
                     on_result(start + offset, answers[-1])
             if progress:
                 progress(len(answers) * sampling.n, len(prompts) * sampling.n)
         return answers
+
+    def _check_room(self, prompts: Sequence[Sequence[int]]) -> None:
+        """Say which prompt is too long; the engine would say its length alone, once others are answered."""
+        limit = getattr(getattr(self.engine, "model_config", None), "max_model_len", None)
+        for number, ids in enumerate(prompts, 1):
+            if limit and len(ids) >= limit:
+                raise InputError(
+                    f"prompt {number} has {len(ids)} tokens",
+                    expected=f"fewer than the engine's {limit} positions",
+                    fix="shorten or drop the prompt",
+                )
 
 
 def _generation(output) -> Generation:

@@ -39,7 +39,6 @@ PASSED = (
     "adam_beta2",
     "adam_epsilon",
     "bf16",
-    "fp16",
 )
 # they change logging, evaluation, saving or speed, and nothing that is learned
 HARMLESS = {
@@ -180,6 +179,12 @@ def _training(theirs: Theirs, found: Imported, gpus: int) -> None:
     for key, value in defaults.items():
         training.setdefault(key, value)
     training.setdefault("learning_rate", 1e-6 if found.kind in ("trl", "orpo") else 5e-5)
+    if theirs.get("fp16"):
+        training.pop("bf16", None)  # which can only be false beside it, and would mean float32
+        found.differences.append(
+            "fp16: float16 needs a scaled loss, which is not done here; arithmetic is in bfloat16 on a GPU, "
+            "and in float32 with training.bf16=false"
+        )
     found.recipe["training"] = training
     found.differences.append(
         f"a step holds {batch} × {accumulation} × {gpus} GPUs = {pairs} pairs (say --gpus if it ran "

@@ -18,6 +18,7 @@ OPTIONAL = {
     "vllm": "fast generation: gammapo generate --backend vllm",
     "flash_attn": "flash attention 2; without it PyTorch's own copy of it is used",
     "liger_kernel": "fused layers on a GPU: training.use_liger_kernel=true",
+    "bitsandbytes": "adapters over a base of 4 bits: lora.base=4bit",
     "trl": "gammapo.integrations.trl",
 }
 PINNING = ("vllm", "xformers", "torchvision", "torchaudio")
@@ -117,17 +118,16 @@ def _gpus() -> list[Finding]:
         free = torch.cuda.mem_get_info(index)[0] / (1 << 30)
         size = device.total_memory / (1 << 30)
         busy = free < 0.9 * size
-        half = torch.cuda.is_bf16_supported()
+        with torch.cuda.device(index):  # which the question is of; emulated, all GPUs have bfloat16
+            half = torch.cuda.is_bf16_supported(including_emulation=False)
+        mends = [] if half else ["bfloat16 is emulated and slow: model.dtype=float32, training.bf16=false"]
+        mends += ["another process holds its memory: see nvidia-smi"] if busy else []
         findings.append(
             Finding(
                 what=f"GPU {index}",
-                state="bad" if not half else "note" if busy else "ok",
+                state="note" if mends else "ok",
                 found=f"{device.name}, {free:.0f} of {size:.0f} GiB free",
-                mend="no bfloat16: use model.dtype=float32 and training.bf16=false"
-                if not half
-                else "another process holds its memory: see nvidia-smi"
-                if busy
-                else "",
+                mend="; ".join(mends),
             )
         )
     return findings

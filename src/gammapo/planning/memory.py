@@ -116,7 +116,10 @@ def _activations(shape: ModelShape, setting: Setting) -> float:
 
 def _summed(shape: ModelShape, setting: Setting) -> float:
     """Gradients on their way to the sum over ranks, in float32: those of the largest unit, which is the head;
-    DeepSpeed puts them into a bucket first."""
+    DeepSpeed puts them into a bucket first. DDP's buckets hold all of them a second time, for good."""
+    if setting.engine == "ddp" and setting.gpus > 1:
+        trained = shape.parameters if setting.lora_rank is None else setting.lora_rank * shape.linear_width
+        return trained * (4 if setting.lora_rank is not None else WIDTHS[setting.weights_dtype])
     if not setting.sharded or setting.lora_rank is not None:
         return 0
     head = shape.vocabulary * shape.hidden

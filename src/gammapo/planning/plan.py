@@ -70,6 +70,9 @@ def plan_run(
     """
     if engine not in ENGINES:
         raise InputError(f"got {engine!r}", field="--engine", expected="one of " + ", ".join(ENGINES))
+    for field, value in (("--gpu-memory", gpu_memory), ("--gpu-tflops", peak_tflops)):
+        if not 0 < value < math.inf:
+            raise InputError(f"got {value}", field=field, expected="a number above 0", fix="change it")
     recipe, settings = prepared.recipe, prepared.recipe.training
     plans = plan_epoch(
         [pair.tokens for pair in prepared.pairs],

@@ -49,16 +49,17 @@ def training_flops(
 ) -> float:
     """Floating-point operations of one epoch over pairs of these lengths.
 
-    One forward costs 2 a parameter and token, 4·heads·head_dim a layer and attended pair, and 2·V·d a scored
-    position. A step is a forward and two backward parts (one with frozen weights), one forward more with
-    checkpointing, one more where the loss must see the whole step first, and one for a reference.
+    One forward costs 2 a parameter that a token passes, 4·heads·head_dim a layer and attended pair, and 2·V·d
+    a scored position. A step is a forward and two backward parts (one with frozen weights), one forward more
+    with checkpointing, one more where the loss must see the whole step first, and one for a reference.
     """
-    body = 2 * shape.body * lengths.tokens
+    body = 2 * shape.active * lengths.tokens
     body += 4 * shape.heads * shape.head_dim * shape.layers * lengths.attended
     head = 2 * shape.vocabulary * shape.hidden * lengths.scored
     extra = int(couples) + int(reference)
-    passes = 1 + (1 if adapters else 2) + int(checkpointing) + extra
-    head_passes = 4 + extra  # forward, recomputed tile, two backward parts
+    backward = 1 if adapters else 2
+    passes = 1 + backward + int(checkpointing) + extra
+    head_passes = 2 + backward + extra  # forward, recomputed tile
     return passes * body + head_passes * head
 
 

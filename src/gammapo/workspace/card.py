@@ -9,8 +9,10 @@ from typing import Any
 import yaml
 
 from gammapo import files, strict_yaml
+from gammapo.models import embedded
 
 TAG = "gammapo"  # on every card that is written here
+ON_THE_HUB = {embedded.NAME: "HuggingFaceTB/SmolLM2-135M-Instruct"}
 SHOWN = (
     "loss",
     "accuracy",
@@ -36,15 +38,15 @@ def model_card(run: Path, *, licence: str | None = None) -> str:
     front = {
         "library_name": "transformers",
         "pipeline_tag": "text-generation",
-        "tags": [TAG, "preference-optimization", recipe["loss"]["name"]],
+        "tags": list(dict.fromkeys((TAG, "preference-optimization", recipe["loss"]["name"]))),
     }
     front |= {"license": licence} if licence else {}
-    front |= {"base_model": base} if not Path(base).is_absolute() else {}
+    front |= {"base_model": hub} if (hub := _hub_id(base)) else {}
     versions = ", ".join(f"{name} {number}" for name, number in note["versions"].items())
     return f"""---
 {yaml.safe_dump(front, sort_keys=False).strip()}
 ---
-# {run.name}
+# {run.resolve().name}
 
 `{_short(base)}`, trained with gammapo on {note["pairs"]} preference pairs of `{_short(pairs)}`.
 
@@ -66,7 +68,7 @@ Licence: {licence or "not stated here; that of the base model and of the data ap
 {_metrics(run)}
 
 ```yaml
-{strict_yaml.dump(recipe).strip()}
+{strict_yaml.dump(_without_places(recipe)).strip()}
 ```
 
 These are measures on the training pairs. They say nothing about win rates, safety or facts: evaluate the
@@ -96,6 +98,17 @@ def front_matter(model: Path) -> dict[str, Any]:
 def _short(path: str) -> str:
     """A hub id as it is; of a folder only its name, as the rest is someone's machine."""
     return Path(path).name if Path(path).is_absolute() else path
+
+
+def _hub_id(base: str) -> str | None:
+    """What the hub knows a base model as, None for a folder."""
+    named = ON_THE_HUB.get(base, base)
+    return None if Path(base).exists() or Path(base).is_absolute() or named.count("/") > 1 else named
+
+
+def _without_places(recipe: dict[str, Any]) -> dict[str, Any]:
+    """The recipe with its folders and files by their names alone."""
+    return recipe | {key: recipe[key] | {"path": _short(recipe[key]["path"])} for key in ("model", "data")}
 
 
 def _noise(run: Path, note: dict[str, Any]) -> str:

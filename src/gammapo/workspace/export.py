@@ -10,6 +10,7 @@ from gammapo import files, models
 from gammapo.errors import InputError
 from gammapo.models.load import DTYPES
 from gammapo.workspace.card import TAG, front_matter, model_card
+from gammapo.workspace.finished import finished_note
 
 MODEL = ("config.json", "adapter_config.json")  # an export has one of them
 # names under which model and tokenizer are saved; a folder with others holds more than an export
@@ -44,13 +45,13 @@ def export_model(
         InputError: an unfinished run, an unknown dtype, or a target that is in use: by the run, by its base
             model, or by anything that is no earlier export.
     """
-    source, note = run / "model", run / "run.json"
-    if not note.is_file() or files.read_json(note).get("status") != "done" or not source.is_dir():
-        raise InputError("no finished run", file=run, fix="train it to its end first")
+    source, note = run / "model", finished_note(run)
+    if not source.is_dir():
+        raise InputError("no such folder", file=source, expected="the model that the run ended with")
     if dtype not in DTYPES:
         raise InputError(f"got {dtype!r}", field="dtype", expected="one of " + ", ".join(DTYPES))
     place = target.resolve()  # of a link, the folder that it leads to
-    _refuse_own(target, run, base=files.read_json(note)["recipe"]["model"]["path"])
+    _refuse_own(target, run, base=note["recipe"]["model"]["path"])
     _refuse_in_use(target, overwrite=overwrite)
     writing = place.with_name(f".{place.name}.writing")
     shutil.rmtree(writing, ignore_errors=True)

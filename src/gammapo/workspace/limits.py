@@ -32,11 +32,12 @@ def check_limits(recipe: Recipe, *, allow_out_of_range: bool = False) -> list[st
         InputError: a setting outside its range, or not exactly one epoch over all pairs; with
             `allow_out_of_range` that is said instead.
     """
-    options: Any = losses.create(**recipe.loss).options
+    loss = losses.create(**recipe.loss)
+    options: Any = loss.options
     broken: list[InputError] = []
     notices: list[str] = []
     values = []
-    if getattr(options, "per_token", True):
+    if getattr(options, "per_token", "lengths" in loss.needs):
         values.append(("loss.beta", getattr(options, "beta", None), BETA))
         if hasattr(options, "target_margin"):
             values.append(("loss.gamma_beta_ratio", options.target_margin / options.beta, RATIO))

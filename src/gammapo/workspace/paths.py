@@ -69,7 +69,18 @@ class Workspace:
 
 
 def open_workspace(root: str | Path | None = None, name: str | None = None) -> Workspace:
-    """The workspace at `root`, else at $WORKSPACE, else at /workspace."""
+    """The workspace at `root`, else at $WORKSPACE, else at /workspace.
+
+    Raises:
+        InputError: no such folder, or a name that is none of a file.
+    """
+    if name is not None and (name in ("", ".", "..") or "/" in name or not name.isprintable()):
+        raise InputError(
+            f"got {name!r}",
+            field="--name",
+            expected="a name of its own for run, model and outputs, such as " + NAME,
+            fix="leave out what no file name holds",
+        )
     place = Path(root or os.environ.get("WORKSPACE") or ROOT)
     if not place.is_dir():
         raise InputError(

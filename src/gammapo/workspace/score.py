@@ -10,10 +10,11 @@ from gammapo.errors import InputError
 
 @dataclass(frozen=True, kw_only=True)
 class Rates:
-    """Win rates in points: length-controlled and raw."""
+    """Win rates in points: length-controlled and raw. `reference`: against whom, where that is known."""
 
     lc: float
     wr: float
+    reference: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +33,16 @@ def score(rates: Rates, simpo: Rates, higher: Rates) -> Score:
     """The score of a submission between two baselines.
 
     Raises:
-        InputError: the higher baseline is not above SimPO.
+        InputError: the higher baseline is not above SimPO, or rates against another reference.
     """
+    for option, baseline in (("--simpo", simpo), ("--higher", higher)):
+        if None not in (rates.reference, baseline.reference) and rates.reference != baseline.reference:
+            raise InputError(
+                f"its judgements are against {baseline.reference!r}",
+                field=option,
+                expected=f"the reference of the submission's, {rates.reference!r}",
+                fix="give the baseline's judgements, or rates, against the same reference",
+            )
     return Score(
         lc=_between(rates.lc, simpo.lc, higher.lc, "lc"), wr=_between(rates.wr, simpo.wr, higher.wr, "wr")
     )
@@ -85,4 +94,8 @@ def measure(annotations: Path) -> Rates:
             file=annotations,
             expected="all 805 of AlpacaEval 2",
         )
-    return Rates(lc=found.length_controlled.length_controlled_winrate, wr=found.win_rate.win_rate)
+    return Rates(
+        lc=found.length_controlled.length_controlled_winrate,
+        wr=found.win_rate.win_rate,
+        reference=found.reference,
+    )

@@ -13,15 +13,22 @@ from typing import Any
 from gammapo import files
 from gammapo.errors import InputError
 from gammapo.generation import PromptItem, load_prompts
+from gammapo.generation.check import read_rows
 
 KEYS = ("dataset", "instruction", "output", "generator")
 
 
 def write_shards(prompts: str | Path, folder: Path, count: int, *, split: str | None = None) -> list[Path]:
-    """Cut a set into `count` files of prompts (fewer if there are fewer prompts), `prompts-0.jsonl`, …"""
-    items = load_prompts(prompts, split=split).items
+    """Cut a set into `count` files of prompts (fewer if there are fewer prompts), `prompts-0.jsonl`, …
+
+    Raises:
+        InputError: no set, or one of these files is the set itself, or lies in it.
+    """
+    several = parts(load_prompts(prompts, split=split).items, count)
+    for index in range(len(several)):  # before any is written
+        files.refuse_input(folder / f"prompts-{index}.jsonl", [prompts])
     paths = []
-    for index, part in enumerate(parts(items, count)):
+    for index, part in enumerate(several):
         rows = [
             {
                 "dataset": item.dataset,
@@ -56,11 +63,13 @@ def merge_outputs(
         The number of rows.
 
     Raises:
-        InputError: a part is missing, or the answers are not those of the set, row by row.
+        InputError: a part is missing or holds no answers, the answers are not those of the set, row by row,
+            or `output` is one of the files that are read.
     """
+    files.refuse_input(output, [prompts, *shards])
     if not overwrite:
         files.refuse_existing(output)
-    answers: list[dict[str, Any]] = [row for shard in shards for row in files.read_json(shard)]
+    answers: list[dict[str, Any]] = [row for shard in shards for row in read_rows(shard)]
     items = load_prompts(prompts, split=split).items
     if len(answers) != len(items):
         raise InputError(

@@ -6,8 +6,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import pydantic
+
 from gammapo import files, losses
 from gammapo.errors import InputError
+from gammapo.workspace.finished import finished_note
 from gammapo.workspace.score import Rates, Score
 
 MOST = 3
@@ -18,6 +21,8 @@ FORMS = ("per_token", "margin")
 @dataclass(frozen=True, kw_only=True)
 class Submission:
     """One scored submission. `loss` is the recipe's whole loss section."""
+
+    __pydantic_config__ = pydantic.ConfigDict(extra="forbid")
 
     name: str
     loss: dict[str, Any]
@@ -49,7 +54,7 @@ def submit(
     Raises:
         InputError: an unfinished run, a fourth submission, or a loss that was submitted before.
     """
-    note = _finished_run(run)
+    note = finished_note(run, field="--run")
     new = Submission(
         name=name,
         loss=note["recipe"]["loss"],
@@ -62,7 +67,7 @@ def submit(
     known = read_ledger(ledger)
     if any((old.loss, old.annotations) == (new.loss, new.annotations) for old in known):
         return known
-    if twin := next((old for old in known if old.form == new.form), None):
+    if twin := next((old for old in known if _form(old, ledger) == new.form), None):
         raise InputError(
             f"the loss {new.loss['name']!r} was submitted before, as {twin.name!r}",
             file=ledger,
@@ -89,18 +94,25 @@ def read_ledger(ledger: Path) -> list[Submission]:
     if not ledger.exists():
         return []
     try:
-        return [Submission(**row) for row in files.read_json(ledger)]
-    except TypeError as error:
-        raise InputError("not a ledger of submissions", file=ledger, fix="restore the file") from error
-
-
-def _finished_run(run: Path) -> dict[str, Any]:
-    path = run / "run.json"
-    if not path.is_file():
-        raise InputError("no run folder", file=run, field="--run", fix="name the folder that train wrote")
-    note = files.read_json(path)
-    if note.get("status") != "done":
+        return pydantic.TypeAdapter(list[Submission]).validate_python(files.read_json(ledger))
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
         raise InputError(
-            "the run is not finished", file=path, field="--run", fix="start it again: it goes on by itself"
-        )
-    return note
+            f"not a ledger of submissions: {first['msg'].lower()}",
+            file=ledger,
+            field=".".join(str(part + 1 if isinstance(part, int) else part) for part in first["loc"]) or None,
+            fix="restore the file",
+        ) from error
+
+
+def _form(entered: Submission, ledger: Path) -> tuple[Any, ...]:
+    try:
+        return entered.form
+    except (TypeError, InputError) as error:  # no name, or a loss that is not here
+        raise InputError(
+            f"the submission {entered.name!r} names no loss that is known here",
+            file=ledger,
+            field="loss",
+            expected="a name that `gammapo losses` lists, or module:attribute, and its options",
+            fix="restore the file, or put the loss where Python finds it",
+        ) from error
