@@ -55,6 +55,14 @@ def test_a_run_and_a_benchmark_are_recognised(tmp_path):
         assert json.loads(done.stdout)["kind"] == kind
 
 
+def test_a_run_with_odd_facts_is_reported_without_them(tmp_path, run):
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1, "accuracy": 0.5}\n' * 6)
+    about = {"versions": ["torch"], "recipe": {"noise": {"kind": "symmetric", "rate": "some"}}}
+    (tmp_path / "run.json").write_text(json.dumps(about))
+    code, _, err = run("report", tmp_path)
+    assert code == 0, err
+
+
 @pytest.mark.parametrize("make", ["empty", "other", "absent"])
 def test_another_folder_says_what_was_expected(tmp_path, make):
     folder = tmp_path / "f"

@@ -7,7 +7,9 @@ import sys
 from dataclasses import replace
 
 import pytest
+from typer.testing import CliRunner
 
+from gammapo.cli.app import app
 from gammapo.demo import QUICK, Plan, run_demo
 from gammapo.errors import InputError
 
@@ -91,6 +93,13 @@ def test_the_report_s_command_makes_this_demo():
     """Without --quick or the seed, the folder would be refused as one of other settings."""
     assert Plan().command("demo") == "gammapo demo --output demo"
     assert Plan(seed=3, **QUICK).command("a b") == "gammapo demo --output 'a b' --quick --seed 3"
+
+
+def test_a_seed_that_no_generator_takes_is_refused_before_the_folder_is_made(tmp_path):
+    done = CliRunner().invoke(app, ["demo", "-o", str(tmp_path / "demo"), "--seed", "-1"])
+    assert done.exit_code == 2
+    assert "--seed" in done.stderr
+    assert not (tmp_path / "demo").exists()
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path, plan):

@@ -32,6 +32,14 @@ def test_scores_reach_the_margin(pairs):
     assert out.target_margins.tolist() == [0.5, 0.0]
 
 
+def test_a_margin_that_needs_scores_makes_the_loss_need_them(pairs):
+    loss = losses.create("margin_simpo", margin="score_gap", beta=2, gamma=1)
+    assert loss.needs == {"lengths", "scores"}
+    assert losses.create("margin_simpo").needs == {"lengths"}
+    with pytest.raises(InputError, match="loss 'margin_simpo' needs chosen_score, which is missing"):
+        loss(pairs([4.0], [-6.0]))
+
+
 def test_errors_come_when_the_loss_is_made():
     with pytest.raises(InputError, match="unknown margin 'kl_optimum'; expected 'kl_optimal'"):
         losses.create("margin_simpo", margin="kl_optimum")

@@ -1,5 +1,6 @@
 """The exact solver against an independent optimiser, hand-derived values and the paper's own facts."""
 
+import itertools
 import math
 import sys
 
@@ -56,6 +57,20 @@ def test_agrees_with_a_general_optimiser(gamma0, tau):
     ours = kl_optimal(torch.tensor(r), gamma0, tau).numpy()
     assert ours == pytest.approx(found.x, abs=2e-5)
     assert objective(ours, r, gamma0, tau) <= found.fun + 1e-12
+
+
+@pytest.mark.parametrize("steep", [37, 75, 100])
+@pytest.mark.parametrize("stop", [True, False])
+def test_steep_margins_are_exact_too(steep, stop):
+    """Near the largest γ₀/τ, where Newton's method creeps along the steep side of an exponential."""
+    worst = 0.0
+    for size, scale, gamma0, shift in itertools.product((4, 32), (5.0, 30.0), (1.0, 10.0), (-50, -5, 5)):
+        for seed in range(3):
+            r = gaps(scale, size, seed) + shift
+            found = solver._solve(r, gamma0, float(steep), stop=stop)
+            found = found * gamma0 / found.mean()
+            worst = max(worst, stationarity(found, r, gamma0, gamma0 / steep) / gamma0)
+    assert worst < 1e-7
 
 
 def test_two_pairs_by_a_scalar_root():

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from gammapo import data, noise
-from gammapo.errors import InputError
+from gammapo.errors import InputError, RunError
 from gammapo.judging.rules import words
 from gammapo.repair import RepairPlan, run_repair
 
@@ -221,6 +221,21 @@ def test_what_cannot_be_measured_or_folded_is_said_before_anything_is_trained(pl
     with pytest.raises(InputError, match="--cross-fit: 57 folds of 56 prompts"):
         run_repair(tmp_path / "out", replace(plan, cross_fit=57))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_model_that_training_ran_away_with_is_named(pair_file, recipe, tmp_path, monkeypatch):
+    """Its gaps are NaN, which no file of JSON can hold."""
+    import torch
+
+    from gammapo.repair import measure
+    from gammapo.types import PairLogps
+
+    data.write_pairs(tmp_path / "held_out.jsonl", data.load_pairs(pair_file(count=3)).pairs)
+    lost, three = torch.full((3,), float("nan")), torch.full((3,), 3)
+    logps = PairLogps(chosen=lost, rejected=lost, chosen_length=three, rejected_length=three)
+    monkeypatch.setattr(measure, "_logps", lambda *_, **__: logps)
+    with pytest.raises(RunError, match="3 of 3 held-out pairs have no finite reward gap"):
+        measure.reward_gaps(tmp_path, recipe(), "model")
 
 
 def test_one_prompt_alone_cannot_measure(pair_file, recipe, tmp_path):

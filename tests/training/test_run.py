@@ -350,6 +350,15 @@ def test_a_scheduled_loss_learns_the_length_of_the_run(recipe_dict):
     assert ledger["clarity"].between(0, 1).all()
 
 
+def test_a_margin_without_its_scores_is_told_before_the_run(recipe_dict, pair_file):
+    rows = [json.loads(line) for line in pair_file.read_text().splitlines()]
+    bare = [{key: row[key] for key in ("prompt", "chosen", "rejected")} for row in rows]
+    pair_file.write_text("".join(json.dumps(row) + "\n" for row in bare))
+    with pytest.raises(InputError, match="loss 'margin_simpo' needs scores, and 40 of 40 pairs have none"):
+        train(parse_recipe(recipe_dict | {"loss": {"name": "margin_simpo", "margin": "score_gap"}}))
+    assert not Path(recipe_dict["output"]).exists()
+
+
 @pytest.mark.parametrize(("processes", "steps"), [(1, 6), (2, 5)])
 def test_steps_that_are_left_out_are_none_of_the_first_epochs(recipe_dict, pair_file, processes, steps):
     """41 pairs, 8 a step: two processes cannot share the last one."""

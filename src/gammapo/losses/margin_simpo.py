@@ -31,6 +31,11 @@ class MarginSimPOOptions(TargetMarginOptions):
         require(self.group_size >= 0, "group_size", self.group_size, "a whole number of at least 0")
         self.chosen_margin()  # a wrong name or option is told now, not at the first step
 
+    @property
+    def needed(self) -> frozenset[str]:
+        """What the margin cannot do without, which the loss then cannot either."""
+        return self.chosen_margin().spec.needs
+
     def chosen_margin(self) -> margins.Margin:
         """The margin with its options."""
         given = dict(self.margin_options or {})

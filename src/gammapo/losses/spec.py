@@ -87,7 +87,7 @@ class Loss:
 
         Half-precision inputs are computed in float32: rewards of thousands would lose their fractions.
         """
-        check_logps(logps, self.spec)
+        check_logps(logps, self.name, self.needs)
         logps = _in_one_type(logps)
         if self.spec.initial_state is None:
             return self.spec.function(logps, self.options)
@@ -101,7 +101,8 @@ class Loss:
 
     @property
     def needs(self) -> frozenset[str]:
-        return self.spec.needs
+        """What these options cannot do without."""
+        return self.spec.needs | getattr(self.options, "needed", frozenset())
 
     @property
     def uses(self) -> frozenset[str]:
@@ -155,8 +156,8 @@ def names() -> list[str]:
     return registry.names("loss")
 
 
-def check_logps(logps: PairLogps, spec: LossSpec) -> None:
-    """Raise InputError unless all tensors are floating (B,) and everything `spec` needs is there."""
+def check_logps(logps: PairLogps, loss: str, needs: frozenset[str]) -> None:
+    """Raise InputError unless all tensors are floating (B,) and everything the loss needs is there."""
     shape = logps.chosen.shape
     if logps.chosen.ndim != 1:
         raise InputError(
@@ -176,11 +177,11 @@ def check_logps(logps: PairLogps, spec: LossSpec) -> None:
                 expected=f"{tuple(shape)}, like the chosen log-probs",
                 fix="give one value a pair",
             )
-    for need in sorted(spec.needs):
+    for need in sorted(needs):
         for name in NEEDS[need]:
             if getattr(logps, name) is None:
                 raise InputError(
-                    f"loss {spec.name!r} needs {name}, which is missing",
+                    f"loss {loss!r} needs {name}, which is missing",
                     field=name,
                     expected="a tensor (B,)",
                     fix={

@@ -100,7 +100,7 @@ def _margins_at(
     low = torch.where(above, turn, least).clamp(least, most)
     high = torch.where(above, most, turn).clamp(least, most)
     margins = target = slope = start
-    for _ in range(6 + math.ceil(a / 4)):
+    for _ in range(6 + math.ceil(a)):  # steps of 1/a in log γ where h is steepest, then Newton's squares
         margins = margins.clamp(low, high)
         s = torch.sigmoid(margins - r)
         target = torch.exp(v - a * s)
