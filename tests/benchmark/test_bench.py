@@ -11,8 +11,9 @@ import pytest
 import yaml
 
 from gammapo.benchmark.bench import STATISTICS, TUNED, bench
-from gammapo.benchmark.grid import parse_grid, specs
+from gammapo.benchmark.grid import parse_grid
 from gammapo.benchmark.remake import remake
+from gammapo.benchmark.specs import specs
 from gammapo.benchmark.store import RESULTS, Store
 from gammapo.errors import InputError, RunError
 from gammapo.report.folder import report_on

@@ -4,7 +4,8 @@ import pytest
 
 from gammapo.benchmark.engines import check_gpus, outcomes
 from gammapo.benchmark.experiment import run
-from gammapo.benchmark.grid import parse_grid, specs
+from gammapo.benchmark.grid import parse_grid
+from gammapo.benchmark.specs import specs
 from gammapo.errors import InputError, MissingExtraError
 
 

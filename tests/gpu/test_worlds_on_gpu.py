@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from gammapo.benchmark.experiment import run
-from gammapo.benchmark.grid import parse_grid, specs
+from gammapo.benchmark.grid import parse_grid
+from gammapo.benchmark.specs import specs
 from gammapo.generation import Sampling
 from gammapo.generation.transformers_backend import TransformersBackend
 from gammapo.types import Message

@@ -11,7 +11,8 @@ from typing import Any
 
 from gammapo import files, models
 from gammapo.benchmark import engines, experiment, statistics, world
-from gammapo.benchmark.grid import Grid, Spec, key_of, specs, world_key
+from gammapo.benchmark.grid import Grid
+from gammapo.benchmark.specs import Spec, key_of, specs, world_key
 from gammapo.benchmark.store import RESULTS, Store
 from gammapo.benchmark.tuning import known_trials, tune
 from gammapo.errors import RunError

@@ -11,7 +11,8 @@ from typing import Any
 
 from gammapo.benchmark import engines, experiment
 from gammapo.benchmark.bench import planned
-from gammapo.benchmark.grid import Grid, key_of
+from gammapo.benchmark.grid import Grid
+from gammapo.benchmark.specs import key_of
 from gammapo.benchmark.store import Store
 from gammapo.errors import InputError
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gammapo import files
-from gammapo.benchmark.grid import key_of
+from gammapo.benchmark.specs import key_of
 from gammapo.errors import InputError
 
 RUNS, FAILURES, RESULTS = "runs", "failures", "results.jsonl"

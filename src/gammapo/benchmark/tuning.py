@@ -14,7 +14,8 @@ from itertools import islice, product
 from typing import Any
 
 from gammapo.benchmark.fingerprint import content_hash
-from gammapo.benchmark.grid import Grid, Spec, Tune, conditions, key_of, run_spec
+from gammapo.benchmark.grid import Grid, Tune
+from gammapo.benchmark.specs import Spec, conditions, key_of, run_spec
 from gammapo.errors import InputError, RunError
 
 Execute = Callable[[Sequence[Spec]], list[dict[str, Any] | None]]
