@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -44,6 +45,7 @@ def test_a_whole_number_may_come_as_a_float():
         ({"size": True}, "got True; expected a number"),
         ({"size": float("nan")}, "expected a number"),
         ({"size": float("inf")}, "expected a number"),
+        ({"size": 10**400}, "expected a number"),
         ({"count": 1.5}, "expected a whole number or null"),
         ({"on": 1}, "expected true or false"),
         ({"name": 3}, "expected a word"),
@@ -54,6 +56,21 @@ def test_a_whole_number_may_come_as_a_float():
 def test_what_does_not_fit_is_told(given, said):
     with pytest.raises(InputError, match=said):
         build("thing", "own", Own, given)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demanding:
+    size: float
+    place: math.NoSuchThing = None  # pyright: ignore
+
+
+def test_an_option_without_a_default_is_asked_for():
+    with pytest.raises(InputError, match=r"thing.size: thing 'own' needs size, which is missing"):
+        build("thing", "own", Demanding, {})
+
+
+def test_an_annotation_that_is_not_there_checks_nothing():
+    assert build("thing", "own", Demanding, {"size": "big"}).size == "big"
 
 
 @pytest.mark.parametrize("name", losses.names())

@@ -60,8 +60,8 @@ def build(kind: str, name: str, options: type, given: Mapping[str, Any]) -> Any:
     """`options` with the given values.
 
     Raises:
-        InputError: an option that is not there, a value of another type, or (by the options themselves) one
-            outside its range.
+        InputError: an option that is not there, one without a default that is not given, a value of another
+            type, or (by the options themselves) one outside its range.
     """
     known = [item.name for item in fields(options)]
     for key in given:
@@ -71,6 +71,14 @@ def build(kind: str, name: str, options: type, given: Mapping[str, Any]) -> Any:
                 field=f"{kind}.{key}",
                 expected=nearest(key, known) if known else "no options",
                 fix=f"`gammapo losses {name}` lists them" if kind == "loss" else "take a listed option",
+            )
+    for item in fields(options):  # a plug-in's; our own have defaults
+        if item.init and item.name not in given and item.default is item.default_factory is MISSING:
+            raise InputError(
+                f"{kind} {name!r} needs {item.name}, which is missing",
+                field=f"{kind}.{item.name}",
+                expected=item.metadata.get("help") or "a value",
+                fix=f"give {item.name}, or a default to the options' class",
             )
     allowed = _types(options)
     return options(**{key: _typed(kind, key, value, allowed.get(key)) for key, value in given.items()})
@@ -86,7 +94,7 @@ def _types(options: type) -> dict[str, tuple[type, ...]]:
     """Option → the types that it may have; options whose annotation says something else are left out."""
     try:
         hints = typing.get_type_hints(options)
-    except NameError:  # a plug-in's annotation that exists for type checkers only
+    except (NameError, AttributeError, TypeError):  # a plug-in's annotation for type checkers only
         return {}
     found = {}
     for name, hint in hints.items():
@@ -105,7 +113,10 @@ def _typed(kind: str, name: str, value: Any, allowed: tuple[type, ...] | None) -
     if isinstance(value, bool):
         fits = bool in allowed
     elif isinstance(value, Real):
-        number = float(typing.cast(typing.SupportsFloat, value))
+        try:
+            number = float(typing.cast(typing.SupportsFloat, value))
+        except OverflowError:  # a whole number of more than 308 digits
+            number = math.inf
         if float not in allowed and int in allowed and number.is_integer():
             return int(number)
         fits = float in allowed and math.isfinite(number)

@@ -47,6 +47,35 @@ def test_mask_lets_queries_at_the_end_see_their_past_within_the_window():
     ]
 
 
+def test_a_tensor_that_it_does_not_know_is_refused():
+    """Such as the keys that a sparse layer chose: a probe of fewer tokens than it chooses shows nothing."""
+    segments, x = PairSegments((Segment(prompt=2, chosen=1, rejected=2),)), torch.ones(1, 2, 5, 4)
+    module = torch.nn.Identity()
+    attention.pair_attention(module, x, x, x, segments, position_ids=torch.zeros(1, 5), block_indices=None)
+    with pytest.raises(attention.UnsupportedAttentionError, match="block_indices"):
+        attention.pair_attention(module, x, x, x, segments, block_indices=torch.zeros(1))
+
+
+def test_its_result_can_be_viewed_as_fused_attentions_can():
+    segments, x = PairSegments((Segment(prompt=2, chosen=1, rejected=2),)), torch.ones(1, 2, 5, 4)
+    assert attention.pair_attention(torch.nn.Identity(), x, x, x, segments, softcap=2.0).is_contiguous()
+
+
+def test_an_attention_layer_derived_elsewhere_keeps_its_eager_form():
+    from transformers.models.llama.modeling_llama import LlamaAttention
+
+    class Derived(LlamaAttention):
+        pass
+
+    model = make_model("llama", dtype=torch.float32).eval()
+    model.set_attn_implementation("eager")
+    ids = torch.randint(1, 97, (1, 9), generator=torch.Generator().manual_seed(1))
+    before = model(ids).logits
+    model.model.layers[0].self_attn.__class__ = Derived
+    assert prepare(model) is None
+    torch.testing.assert_close(model(ids).logits, before)
+
+
 def test_dropout_reaches_the_attention_weights():
     model = make_model("llama")
     prepare(model)
@@ -84,12 +113,6 @@ def test_under_autocast_all_three_have_its_type():
     with torch.autocast("cpu", torch.bfloat16):
         assert {x.dtype for x in attention.in_arithmetic_type(wide, wide, half)} == {torch.bfloat16}
     assert [x.dtype for x in attention.in_arithmetic_type(wide, half)] == [torch.float32, torch.bfloat16]
-
-
-@pytest.mark.parametrize("told", [{"chosen_keys": torch.ones(1)}, {"s_aux": torch.ones(1)}])
-def test_a_tensor_that_pair_attention_does_not_know_is_refused(told):
-    with pytest.raises(UnsupportedAttentionError, match=next(iter(told))):
-        pair_attention(torch.nn.Module(), *([torch.zeros(1, 2, 4, 8)] * 3), None, **told)
 
 
 def test_a_window_that_only_the_mask_has_is_refused():

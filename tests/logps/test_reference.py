@@ -40,6 +40,11 @@ def test_values_are_in_order_without_gradient_and_leave_the_mode(model):
     assert found.rejected_length.tolist() == [9.0, 14.0, 1.0]
 
 
+def test_no_pairs_are_named(model):
+    with pytest.raises(InputError, match="no pairs were given"):
+        reference_logps(model, [])
+
+
 def test_a_training_model_stays_one(model):
     reference_logps(model, PAIRS)
     assert model.training
@@ -152,8 +157,3 @@ def test_digests_see_what_matters_and_nothing_else(model):
 def test_batches_keep_the_budget_and_lose_nothing():
     # longest first: 9 alone exceeds the budget of 8; 5+3 fill it exactly; 2+1 follow
     assert token_batches([3, 9, 1, 5, 2], 8) == [[1], [3, 0], [4, 2]]
-
-
-def test_no_pairs_are_refused(model):
-    with pytest.raises(InputError, match="no pairs were given"):
-        reference_logps(model, [])

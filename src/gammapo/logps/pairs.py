@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gammapo.errors import InputError
 from gammapo.logps.padded import padded_logps
 from gammapo.logps.shared import shared_logps
-from gammapo.logps.support import prepare, warn_padded
+from gammapo.logps.support import prepare, warn_of_company, warn_padded
 from gammapo.logps.unwrap import causal_lm
 from gammapo.types import PairLogps, TokenizedPair
 
@@ -37,6 +37,7 @@ def pair_logps(model: nn.Module, pairs: Sequence[TokenizedPair], *, path: Path =
             asked for, or one that is no causal LM.
     """
     _check(model, pairs, path)
+    warn_of_company(causal_lm(model), pairs)
     if path == "padded":
         reason = "asked for"
     else:

@@ -53,6 +53,35 @@ def warn_padded(reason: str) -> None:
     )
 
 
+def warn_of_company(core: Any, pairs: Sequence[TokenizedPair]) -> None:
+    """Say where a pair's log-probs depend on the pairs that it is read with, on either path: some rotary
+    embeddings stretch with the longest sequence of a batch. Python shows the same warning once."""
+    limit = _stretches_beyond(getattr(core, "config", None))
+    if limit is None:
+        return
+    longest = max(len(pair.prompt) + max(len(pair.chosen), len(pair.rejected)) for pair in pairs)
+    if longest > limit:
+        warnings.warn(
+            f"beyond {limit} tokens the rotary embedding of {type(core).__name__} stretches with the longest "
+            "sequence read at once, so that log-probs depend on a pair's batch, and policy and reference may "
+            f"differ before training; hold prompt and answer within {limit} tokens (data.max_length)",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def _stretches_beyond(config: Any) -> int | None:
+    """The length up to which rotary embeddings are the same for every sequence; None if they always are."""
+    config = config.get_text_config() if hasattr(config, "get_text_config") else config
+    given = getattr(config, "rope_parameters", None) or {}
+    limits = [
+        kind.get("original_max_position_embeddings") or getattr(config, "max_position_embeddings", None)
+        for kind in (given, *given.values())  # one for all layers, or one for each kind of layer
+        if isinstance(kind, dict) and kind.get("rope_type") in ("dynamic", "longrope")
+    ]
+    return min((limit for limit in limits if limit), default=None)
+
+
 def _declined(model: nn.Module, core: Any) -> str | None:
     config = getattr(core, "config", None)
     name = type(core).__name__
@@ -115,9 +144,8 @@ def _refuse_lookahead(model: nn.Module, core: Any) -> None:
     with torch.no_grad(), evaluating(model):
         whole, part = (model(input_ids=row, use_cache=False).logits for row in (ids, ids[:, :-2]))
     apart = (whole[:, : part.shape[1]].float().softmax(-1) - part.float().softmax(-1)).abs().sum(-1).mean()
-    rounding = (
-        0.3 if part.dtype.itemsize < 4 else 0.03
-    )  # of 2; half precision may send a token to other experts
+    # of 2; half precision may send a token to other experts
+    rounding = 0.3 if part.dtype.itemsize < 4 else 0.03
     if not apart <= rounding:
         raise InputError(
             f"{type(core).__name__} looks ahead: what it expects next changes with the tokens after that",
