@@ -58,6 +58,6 @@ def parse(text: str) -> Any:
         raise InputError(f"not valid YAML: {error}", fix=fix) from error
 
 
-def dump(content: Any, *, width: int = 110) -> str:
+def dump(content: Any) -> str:
     """YAML that `parse` reads back as the same plain values, keys in their order."""
-    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=width)
+    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)

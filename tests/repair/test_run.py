@@ -233,7 +233,7 @@ def test_a_model_that_training_ran_away_with_is_named(pair_file, recipe, tmp_pat
     data.write_pairs(tmp_path / "held_out.jsonl", data.load_pairs(pair_file(count=3)).pairs)
     lost, three = torch.full((3,), float("nan")), torch.full((3,), 3)
     logps = PairLogps(chosen=lost, rejected=lost, chosen_length=three, rejected_length=three)
-    monkeypatch.setattr(measure, "_logps", lambda *_, **__: logps)
+    monkeypatch.setattr(measure, "read", lambda *_, **__: logps)
     with pytest.raises(RunError, match="3 of 3 held-out pairs have no finite reward gap"):
         measure.reward_gaps(tmp_path, recipe(), "model")
 

@@ -25,6 +25,8 @@ from gammapo.logps.varlen import can_attend, flash_attention, flash_pair_attenti
 PREFIX = "gammapo_pairs_over_"
 ARGUMENT = "pair_segments"
 DENSE = ("cpu",)  # devices whose fused SDPA takes a dense mask beside grouped heads
+REFUSED = ("s_aux", "position_bias", "cache", "head_mask")
+HARMLESS = ("position_ids", "cache_position")  # layers hand them on; attention reads neither
 UNTOLD = -1  # the sliding window of a model that does not say one to its attention
 
 
@@ -106,10 +108,6 @@ def pair_attention(
     if even and _blocks_suit(query, segments, **options):
         return blocked_attention(query, key, value, segments, scaling=scale)
     return split_attention(query, key, value, segments, **options)
-
-
-REFUSED = ("s_aux", "position_bias", "cache", "head_mask")
-HARMLESS = ("position_ids", "cache_position")  # layers hand them on; attention reads neither
 
 
 def in_arithmetic_type(*tensors: Tensor) -> tuple[Tensor, ...]:

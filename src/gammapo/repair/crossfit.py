@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from gammapo import data, files, logps, models
+from gammapo import data, files
 from gammapo.audit.witness import Witnesses, fold_of
 from gammapo.errors import InputError
+from gammapo.repair.reading import read, tokens_of
 from gammapo.training import Recipe, train
 from gammapo.training.recipe import NoiseSection
-from gammapo.types import PairLogps, PreferencePair, TokenizedPair
+from gammapo.types import PairLogps, PreferencePair
 
 Stage = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 NAMES = ("trained", "base", "trained sum", "base sum")
@@ -55,7 +56,7 @@ def cross_fit(
     _claim(folder, recipe, pairs, folds, seed)
     if (folder / DONE).is_file():
         return read_witnesses(folder / DONE)
-    tokens = {one.id: one for one in _tokens(recipe, pairs)}
+    tokens = {one.id: one for one in tokens_of(recipe, pairs)}
     parts = []
     for number in range(folds):
         rest = [pair for pair, place in zip(pairs, fold, strict=True) if place != number]
@@ -67,9 +68,9 @@ def cross_fit(
             run = train(_fold_recipe(recipe, source, folder / f"run-{number}"), on_step=update, say=_silent)
         held = [tokens[name] for name in mine if name in tokens]
         cache = folder / f"gaps-{number}.parquet"
-        parts.append((held, _read(run.model, recipe, held, cache)))
+        parts.append((held, read(run.model, recipe, held, cache)))
     held = [one for part, _ in parts for one in part]
-    base = _read(recipe.model.path, recipe, held, folder / "base.parquet")
+    base = read(recipe.model.path, recipe, held, folder / "base.parquet")
     trained = np.concatenate([_gaps(values) for _, values in parts])
     before = _gaps(base)
     moved = trained - before
@@ -123,25 +124,6 @@ def _fold_recipe(recipe: Recipe, source: Path, output: Path) -> Recipe:
     section = recipe.data.model_copy(update={"path": str(source), "split": None, "limit": None})
     none = NoiseSection.model_validate({})
     return recipe.model_copy(update={"data": section, "noise": none, "output": str(output)})
-
-
-def _tokens(recipe: Recipe, pairs: Sequence[PreferencePair]) -> list[TokenizedPair]:
-    return data.tokenize_pairs(
-        list(pairs),
-        models.load_tokenizer(recipe.model.path),
-        max_length=recipe.data.max_length,
-        max_prompt_length=recipe.data.max_prompt_length,
-    ).pairs
-
-
-def _read(path: str | Path, recipe: Recipe, pairs: list[TokenizedPair], cache: Path) -> PairLogps:
-    return logps.reference_logps(
-        models.load_model(path, dtype=recipe.model.dtype),
-        pairs,
-        tokens_per_batch=recipe.training.tokens_per_batch,
-        cache=cache,
-        model_name=str(path),
-    )
 
 
 def _gaps(values: PairLogps) -> np.ndarray:

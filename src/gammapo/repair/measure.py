@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gammapo import data, files, generation, judging, logps, losses, models
+from gammapo import data, files, generation, judging, losses, models
 from gammapo.errors import InputError, RunError
 from gammapo.repair.material import HELD_OUT
 from gammapo.repair.plan import RepairPlan
+from gammapo.repair.reading import read, tokens_of
 from gammapo.training import Recipe
 from gammapo.types import PairLogps, PreferencePair, TokenizedPair
 
@@ -39,7 +40,7 @@ def check_lengths(folder: Path, recipe: Recipe) -> None:
     """Raise InputError now, and not after the training, if the recipe's token limits leave held-out pairs of
     fewer than two prompts, over which there is no interval."""
     pairs = {pair.id: pair for pair in held_out_pairs(folder)}
-    kept = {pairs[one.id].prompt for one in _tokens(folder, recipe)}
+    kept = {pairs[one.id].prompt for one in tokens_of(recipe, list(pairs.values()))}
     if len(kept) < 2:
         raise InputError(
             f"{len(kept)} held-out prompt fits",
@@ -57,11 +58,11 @@ def reward_gaps(folder: Path, recipe: Recipe, model_path: str | Path) -> dict[st
     Raises:
         RunError: a gap is not finite.
     """
-    pairs = _tokens(folder, recipe)
+    pairs = tokens_of(recipe, held_out_pairs(folder))
     loss = losses.create(**recipe.loss)
-    values = _logps(model_path, recipe, pairs)
+    values = read(model_path, recipe, pairs)
     if "reference" in loss.needs | loss.uses:
-        base = _logps(recipe.model.path, recipe, pairs, cache=folder / "measured" / "base.parquet")
+        base = read(recipe.model.path, recipe, pairs, cache=folder / "measured" / "base.parquet")
         values = replace(values, reference_chosen=base.chosen, reference_rejected=base.rejected)
     gaps = loss(_with_scores(values, pairs)).reward_gaps.tolist()
     if lost := sum(not math.isfinite(gap) for gap in gaps):
@@ -70,27 +71,6 @@ def reward_gaps(folder: Path, recipe: Recipe, model_path: str | Path) -> dict[st
             "away with the model; lower the recipe's learning rate, in another folder"
         )
     return {pair.id: gap for pair, gap in zip(pairs, gaps, strict=True)}
-
-
-def _tokens(folder: Path, recipe: Recipe) -> list[TokenizedPair]:
-    return data.tokenize_pairs(
-        held_out_pairs(folder),
-        models.load_tokenizer(recipe.model.path),
-        max_length=recipe.data.max_length,
-        max_prompt_length=recipe.data.max_prompt_length,
-    ).pairs
-
-
-def _logps(
-    path: str | Path, recipe: Recipe, pairs: list[TokenizedPair], *, cache: Path | None = None
-) -> PairLogps:
-    return logps.reference_logps(
-        models.load_model(path, dtype=recipe.model.dtype),
-        pairs,
-        tokens_per_batch=recipe.training.tokens_per_batch,
-        cache=cache,
-        model_name=str(path),
-    )
 
 
 def _with_scores(values: PairLogps, pairs: list[TokenizedPair]) -> PairLogps:
