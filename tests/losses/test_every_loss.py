@@ -180,6 +180,13 @@ def test_shape_mismatch_says_got_and_expected(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_step_without_pairs_is_refused(name):
+    """Its mean would be NaN, and so would every weight after it."""
+    with pytest.raises(InputError, match="there are no pairs"):
+        losses.create(name)(batch(0))
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_needs_are_declared_and_enough(name):
     """With its needs alone a loss runs; without any one of them it says which is missing."""
     loss = losses.create(name)

@@ -98,3 +98,11 @@ def test_evaluation_leaves_the_state_as_it_was():
 def test_bad_tau():
     with pytest.raises(InputError, match="tau"):
         losses.create("gamma_simpo", tau=0)
+
+
+@pytest.mark.parametrize(("name", "gamma"), [("gamma_simpo", 3.0), ("gamma_dpo", 0.5)])
+def test_margins_too_steep_to_be_solved_are_told_before_the_first_step(name, gamma):
+    """γ₀/τ is 100 at most."""
+    losses.create(name, gamma=gamma, tau=gamma / 50)
+    with pytest.raises(InputError, match=r"loss\.tau: .* expected at least γ₀/100"):
+        losses.create(name, gamma=gamma, tau=gamma / 101)

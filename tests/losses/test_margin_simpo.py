@@ -47,3 +47,8 @@ def test_errors_come_when_the_loss_is_made():
         losses.create("margin_simpo", margin_options={"tua": 1.0})
     with pytest.raises(InputError, match="gamma_beta_ratio sets it"):
         losses.create("margin_simpo", margin_options={"gamma0": 1.0})
+
+
+def test_an_option_of_the_margin_that_is_no_name_is_told():
+    with pytest.raises(InputError, match=r"margin_options: got \{1: 2\}; expected names"):
+        losses.create("margin_simpo", margin_options={1: 2})

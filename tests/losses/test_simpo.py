@@ -58,3 +58,9 @@ def test_no_hidden_sft_term():
     """With Δ̄ = 0 and γ = 0 the loss is log 2 however unlikely the answers are."""
     out = losses.create("simpo", gamma=0)(pair(chosen=-500, rejected=-1000))
     assert out.loss.item() == pytest.approx(math.log(2), abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ["gamma", "gamma_beta_ratio"])
+def test_a_margin_below_0_is_told_as_it_was_given(name):
+    with pytest.raises(InputError, match=rf"loss\.{name}: got -1\.0; expected a number of at least 0"):
+        losses.create("simpo", **{name: -1.0})

@@ -23,7 +23,7 @@ class DPOProOptions(BetaOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.b >= 0, "b", self.b, "a number of at least 0")
+        require(self.b > 0, "b", self.b, "a number above 0 (at 0 every label is a coin)")
         require(self.rho >= 0, "rho", self.rho, "a number of at least 0")
 
 

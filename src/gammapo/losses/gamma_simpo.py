@@ -17,7 +17,7 @@ from gammapo.losses import gap_window
 from gammapo.losses.parts import log_loss, per_token, result
 from gammapo.losses.spec import LossSpec, State, option, require
 from gammapo.losses.target_margin import TargetMarginOptions
-from gammapo.margins.kl_optimal import kl_optimal
+from gammapo.margins.kl_optimal import STEEPEST, kl_optimal
 from gammapo.types import LossOutput, PairLogps
 
 
@@ -41,6 +41,7 @@ class GammaSimPOOptions(TargetMarginOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.tau > 0, "tau", self.tau, "a number above 0")
+        require(self.tau >= self.target_margin / STEEPEST, "tau", self.tau, f"at least γ₀/{STEEPEST:g}")
         require(self.group_size >= 0, "group_size", self.group_size, "a whole number of at least 0")
 
 

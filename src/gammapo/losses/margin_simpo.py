@@ -39,6 +39,8 @@ class MarginSimPOOptions(TargetMarginOptions):
     def chosen_margin(self) -> margins.Margin:
         """The margin with its options."""
         given = dict(self.margin_options or {})
+        named = all(isinstance(name, str) for name in given)
+        require(named, "margin_options", given, "names of the margin's options, each with its value")
         require(
             "gamma0" not in given, "margin_options", given, "no gamma0: gamma or gamma_beta_ratio sets it"
         )

@@ -20,7 +20,7 @@ class MMPOOptions(BetaOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.b >= 0, "b", self.b, "a number of at least 0")
+        require(self.b > 0, "b", self.b, "a number above 0 (at 0 every label is a coin)")
 
 
 def mmpo(logps: PairLogps, options: MMPOOptions) -> LossOutput:

@@ -157,7 +157,7 @@ def names() -> list[str]:
 
 
 def check_logps(logps: PairLogps, loss: str, needs: frozenset[str]) -> None:
-    """Raise InputError unless all tensors are floating (B,) and everything the loss needs is there."""
+    """Raise InputError unless all tensors are (B,), B at least 1, and everything the loss needs is there."""
     shape = logps.chosen.shape
     if logps.chosen.ndim != 1:
         raise InputError(
@@ -165,6 +165,13 @@ def check_logps(logps: PairLogps, loss: str, needs: frozenset[str]) -> None:
             field="chosen",
             expected="(B,), one summed log-prob a pair",
             fix="sum the per-token log-probs over the completion first",
+        )
+    if not len(logps.chosen):
+        raise InputError(
+            "there are no pairs, and no loss of none",
+            field="chosen",
+            expected="at least one pair",
+            fix="leave out steps without pairs",
         )
     for item in fields(logps):
         value = getattr(logps, item.name)

@@ -33,7 +33,9 @@ class TargetMarginOptions:
                 expected="exactly one of them",
                 fix="keep gamma (absolute) or gamma_beta_ratio (gamma = ratio · beta)",
             )
-        require(self.target_margin >= 0, "gamma", self.target_margin, "a number of at least 0")
+        for name in ("gamma", "gamma_beta_ratio"):
+            value = getattr(self, name)
+            require(value is None or value >= 0, name, value, "a number of at least 0")
 
     @property
     def target_margin(self) -> float:
