@@ -48,6 +48,40 @@ def test_every_gradient_is_the_same_to_the_bit_and_dense(padding, dtype, monkeyp
     assert "forward" not in vars(model.get_input_embeddings())
 
 
+def test_the_table_is_not_made_anew_to_add_the_rows():
+    model = tied_model()
+    table = list(model.get_input_embeddings().weight.shape)
+    chosen, rejected = shared.shared_logps(model, PAIRS)
+    with profile(activities=[ProfilerActivity.CPU], record_shapes=True) as watched:
+        (rejected - chosen).sum().backward()
+    assert any(
+        event.name == "aten::index_add_" and event.input_shapes[0] == table for event in watched.events()
+    )
+    whole = [event.name for event in watched.events() if event.input_shapes[:2] == [table, table]]
+    assert not whole
+
+
+@pytest.mark.parametrize("first_alone", [False, True])
+def test_forward_passes_that_share_a_backward_pass_lose_nothing(first_alone):
+    """Autograd sums the heads' tables before the first embedding's rows are there."""
+    model, plain = tied_model(dtype=torch.float64), tied_model(dtype=torch.float64)
+
+    def total(of):
+        passes = [shared.shared_logps(of, pairs) for pairs in (PAIRS, PAIRS[1:])]
+        return [(rejected - chosen).square().sum() for chosen, rejected in passes]
+
+    got = total(model)
+    if first_alone:
+        got[0].backward(retain_graph=True)
+    sum(got).backward()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shared, "embedding_by_rows", lambda *_: nullcontext())
+        expected = total(plain)
+    ((2 if first_alone else 1) * expected[0] + expected[1]).backward()
+    for (name, ours), theirs in zip(model.named_parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-12, atol=1e-12, msg=name)
+
+
 def test_in_half_precision_it_is_near(monkeypatch):
     model = tied_model(dtype=torch.bfloat16)
     got, _ = two_micro_batches(model)

@@ -3,7 +3,8 @@
 The vocabulary is walked in tiles: a running log-sum-exp over tiles gives each position's log-prob, and in
 the backward pass each tile's weight gradient is made by one matrix product, written once. Walking the
 vocabulary rather than the positions keeps a tile in the cache and sums the weight gradient in one product,
-so no chunked accumulation rounds it.
+so no chunked accumulation rounds it. Of a tile its softmax is kept: a tile's share of the whole mass turns
+that into probabilities, so that the backward pass takes no second exponential.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from gammapo.logps.tied import HeadTable
+
 TILE_BYTES = {"cpu": 12 << 20, "cuda": 256 << 20}  # a CPU's last-level cache; enough to fill a GPU
-KEEP_BYTES = 1 << 30  # logits are kept for the backward pass up to this size, recomputed beyond it
+KEEP_BYTES = 1 << 30  # tiles are kept for the backward pass up to this size, recomputed beyond it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +28,7 @@ class HeadOptions:
     """How to walk the head.
 
     `tile`: vocabulary entries at a time (None: sized to the cache). `keep_bytes`: the largest size of all
-    logits together that is kept for the backward pass; above it tiles are computed again. `softcap`: the
+    tiles together that is kept for the backward pass; above it they are computed again. `softcap`: the
     model's soft cap on logits, cap·tanh(logit/cap).
     """
 
@@ -35,17 +38,23 @@ class HeadOptions:
 
 
 def token_logps(
-    hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, options: HeadOptions | None = None
+    hidden: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    targets: Tensor,
+    options: HeadOptions | None = None,
+    table: HeadTable | None = None,
 ) -> Tensor:
     """Log-probs (nats) of `targets` (H,) given hidden states (H, d), head weight (V, d) and bias (V,).
 
-    Returns (H,), float32 (float64 for float64 input), differentiable once in hidden, weight and bias.
+    Returns (H,), float32 (float64 for float64 input), differentiable once in hidden, weight and bias. The
+    backward pass shows the weight's gradient to `table`.
     """
     options = options or HeadOptions()
     kind = hidden.device.type
     dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else hidden.dtype
     with torch.autocast(kind, enabled=False):
-        return _TokenLogps.apply(hidden, weight, bias, targets, options, dtype)  # pyright: ignore
+        return _TokenLogps.apply(hidden, weight, bias, targets, options, dtype, table)  # pyright: ignore
 
 
 def _tile(options: HeadOptions, rows: int, vocabulary: int, kind: str) -> int:
@@ -82,11 +91,10 @@ def _hands_out_sums(device: torch.device, dtype: torch.dtype) -> bool:
     return True
 
 
-def _log_total(logits: Tensor) -> Tensor:
-    """Log-sum-exp of each row. On a GPU by log_softmax, which is one kernel where logsumexp is five."""
-    if logits.is_cuda:
-        return logits[:, 0] - logits.log_softmax(-1)[:, 0]
-    return logits.logsumexp(-1)
+def _softmax(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Of each row: softmax, and the log-sum-exp, from the largest entry of both: log Σ = max − log p(max)."""
+    shares = logits.softmax(-1)
+    return shares, logits.amax(-1) - shares.amax(-1).log_()
 
 
 class _TokenLogps(torch.autograd.Function):
@@ -99,6 +107,7 @@ class _TokenLogps(torch.autograd.Function):
         targets: Tensor,
         options: HeadOptions,
         dtype: torch.dtype,
+        table: HeadTable | None,
     ) -> Tensor:
         rows, vocabulary = hidden.shape[0], weight.shape[0]
         tile = _tile(options, rows, vocabulary, hidden.device.type)
@@ -109,34 +118,48 @@ class _TokenLogps(torch.autograd.Function):
         total = torch.full((rows,), -torch.inf, dtype=wide, device=hidden.device)
         taken = torch.zeros_like(total)
         kept: list[Tensor] = []
+        totals: list[Tensor] = []
         for low in range(0, vocabulary, tile):
             part = None if bias is None else bias[low : low + tile]
             logits = _logits(inner, weight[low : low + tile], part, options.softcap)
-            total = torch.logaddexp(total, _log_total(logits))
+            shares, of_tile = _softmax(logits)
+            totals.append(of_tile)
+            total = torch.logaddexp(total, of_tile)
             here = (targets - low).clamp(0, logits.shape[1] - 1)
             inside = (targets >= low) & (targets < low + tile)
             taken += torch.where(inside, logits.gather(1, here[:, None])[:, 0], 0.0)
             if keep:
-                kept.append(logits)
-        ctx.save_for_backward(hidden, weight, bias, targets, total, *kept)
-        ctx.options, ctx.dtype, ctx.tile = options, dtype, tile
+                kept.append(shares if options.softcap is None else logits)  # a cap's slope is told by logits
+        ctx.save_for_backward(hidden, weight, bias, targets, total, torch.stack(totals), *kept)
+        ctx.options, ctx.dtype, ctx.tile, ctx.table = options, dtype, tile, table
         return taken - total
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        hidden, weight, bias, targets, total, *kept = ctx.saved_tensors
+        hidden, weight, bias, targets, total, totals, *kept = ctx.saved_tensors
         (grad,) = grads
         for_hidden, for_weight, for_bias = ctx.needs_input_grad[:3]
         inner, cap = hidden.to(ctx.dtype), ctx.options.softcap
         d_hidden = torch.zeros_like(hidden, dtype=total.dtype) if for_hidden else None
         d_weight = torch.empty_like(weight) if for_weight else None
         d_bias = torch.empty_like(bias) if for_bias else None
+        room: Tensor | None = None
         for number, low in enumerate(range(0, weight.shape[0], ctx.tile)):
             high = low + ctx.tile
             part = None if bias is None else bias[low:high]
-            logits = kept[number] if kept else _logits(inner, weight[low:high], part, cap)
-            d_logits = _d_logits(logits, total, targets - low, grad, cap, in_place=not kept)
+            tile = kept[number] if kept else _logits(inner, weight[low:high], part, cap)
+            slope = None if cap is None else 1 - (tile / cap) ** 2
+            if kept and cap is None:
+                room = torch.empty_like(tile) if room is None else room  # one for all: it stays in the cache
+                scaled = room.flatten()[: tile.numel()].view_as(tile)
+                torch.mul(tile, (-grad * (totals[number] - total).exp_())[:, None], out=scaled)
+            else:
+                shifted = tile - total[:, None] if kept else tile.sub_(total[:, None])
+                scaled = shifted.exp_().mul_(-grad[:, None])
+            d_logits = _add_targets(scaled, targets - low, grad)
+            if slope is not None:
+                d_logits *= slope
             if d_bias is not None:
                 d_bias[low:high] = d_logits.sum(0)
             d_logits = d_logits.to(ctx.dtype)
@@ -151,20 +174,14 @@ class _TokenLogps(torch.autograd.Function):
                 else:
                     d_weight[low:high] = _wide_product(d_logits.t(), inner)
         d_hidden = None if d_hidden is None else d_hidden.to(hidden.dtype)
-        return d_hidden, d_weight, d_bias, None, None, None
+        if ctx.table is not None and d_weight is not None:
+            ctx.table.keep(d_weight)
+        return d_hidden, d_weight, d_bias, None, None, None, None
 
 
-def _d_logits(
-    logits: Tensor, total: Tensor, targets: Tensor, grad: Tensor, cap: float | None, *, in_place: bool
-) -> Tensor:
-    """Gradient of Σ grad·(logit[target] − logsumexp) in the uncapped logits of one tile: (H, v).
-
-    That is grad·(1[target] − p), times 1 − (logit/cap)² where logits are capped.
-    """
-    slope = None if cap is None else 1 - (logits / cap) ** 2
-    shifted = logits.sub_(total[:, None]) if in_place else logits - total[:, None]
-    result = shifted.exp_().mul_(-grad[:, None])
-    here = targets.clamp(0, logits.shape[1] - 1)  # the targets in this tile get their grad, the others 0
-    share = torch.where(targets == here, grad, 0.0).to(result.dtype)
-    result.scatter_add_(1, here[:, None], share[:, None])
-    return result if slope is None else result.mul_(slope)
+def _add_targets(scaled: Tensor, targets: Tensor, grad: Tensor) -> Tensor:
+    """Gradient of Σ grad·(logit[target] − log-sum-exp) in one tile's logits (H, v): from −grad·p, the part of
+    the sum, to grad·(1[target] − p)."""
+    here = targets.clamp(0, scaled.shape[1] - 1)  # the targets in this tile get their grad, the others 0
+    share = torch.where(targets == here, grad, 0.0).to(scaled.dtype)
+    return scaled.scatter_add_(1, here[:, None], share[:, None])

@@ -267,11 +267,12 @@ class _GatedProduct(torch.autograd.Function):
         activated = ctx.box.pop("activated", None)
         activated = ctx.act(gate) if activated is None else activated
         ctx.box.clear()
-        d_up = grad * activated
+        if _is_silu(ctx.act) and grad.dtype == gate.dtype == up.dtype:
+            d_gate = grad * up
+            torch.ops.aten.silu_backward.grad_input(d_gate, gate, grad_input=d_gate)
+            return d_gate, activated.mul_(grad), None, None
+        d_up, d_activated = grad * activated, grad * up
         del activated
-        d_activated = grad * up
-        if _is_silu(ctx.act):
-            return torch.ops.aten.silu_backward(d_activated, gate), d_up, None, None
         with torch.enable_grad():
             inner = gate.detach().requires_grad_()
             (d_gate,) = torch.autograd.grad(ctx.act(inner), inner, d_activated)

@@ -14,7 +14,7 @@ from gammapo.logps.head import HeadOptions, token_logps
 from gammapo.logps.lean import lean_layers
 from gammapo.logps.packing import answer_sums, pack
 from gammapo.logps.segments import PairSegments
-from gammapo.logps.tied import embedding_by_rows
+from gammapo.logps.tied import HeadTable, embedding_by_rows
 from gammapo.logps.unwrap import causal_lm
 from gammapo.types import TokenizedPair
 
@@ -31,9 +31,10 @@ def shared_logps(
     """
     packed = pack(pairs, next(model.parameters()).device)
     core = causal_lm(model)
+    table = HeadTable()
     with (
-        scoring_head(core, packed.targets, head or HeadOptions()) as replaced,
-        embedding_by_rows(model, core, replaced),
+        scoring_head(core, packed.targets, head or HeadOptions(), table) as replaced,
+        embedding_by_rows(model, core, replaced, table),
         lean_layers(model, core),
     ):
         logits = model(
@@ -53,7 +54,7 @@ def shared_logps(
 
 
 @contextmanager
-def scoring_head(core: Any, targets: Tensor, options: HeadOptions) -> Iterator[bool]:
+def scoring_head(core: Any, targets: Tensor, options: HeadOptions, table: HeadTable) -> Iterator[bool]:
     """While open, the head gives log-probs (1, H, 1) of `targets` in place of logits (1, H, V).
 
     Yields whether it does. It does not where the head is no plain linear layer (an adapter sits on it, its
@@ -70,7 +71,7 @@ def scoring_head(core: Any, targets: Tensor, options: HeadOptions) -> Iterator[b
     settings = HeadOptions(tile=options.tile, keep_bytes=options.keep_bytes, softcap=cap)
 
     def forward(hidden: Tensor) -> Tensor:
-        found = token_logps(hidden[0], head.weight, head.bias, targets, settings)
+        found = token_logps(hidden[0], head.weight, head.bias, targets, settings, table)
         return found[None, :, None].clone()  # FSDP2 puts a hook on the result, and warns where it is a view
 
     head.forward = forward  # pyright: ignore[reportAttributeAccessIssue]

@@ -2,7 +2,8 @@
 
 Where head and embedding are one weight, the head's gradient fills the whole table and is there first. The
 embedding's concerns the rows of the tokens that were read, yet PyTorch spreads it over zeros of the table's
-size and adds the two. Given as rows it is added where it belongs, to the same bits in float32.
+size and adds the two into a third. Here the rows are added to the head's table while autograd holds it, to
+the same bits in float32.
 """
 
 from __future__ import annotations
@@ -16,9 +17,36 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 
+class HeadTable:
+    """The weight's gradient by the head, while autograd waits for the embedding's in the same pass."""
+
+    def __init__(self) -> None:
+        self.wanted = False  # who keeps a gradient makes autograd copy it
+        self._made: Tensor | None = None
+
+    def keep(self, gradient: Tensor) -> None:
+        if self.wanted:
+            self._made = gradient
+
+    def add(self, rows: Tensor, values: Tensor) -> bool:
+        """Add values (n, d) to rows (n,); False if that would be lost, as when autograd has summed the
+        gradients of several forward passes into a table of its own and holds this one no more."""
+        table, self._made = self._made, None
+        if table is None or table.dtype != values.dtype or _holders(table) < 2:
+            return False
+        table.index_add_(0, rows, values)
+        return True
+
+
+def _holders(tensor: Any) -> int:
+    """How many hold this tensor, the caller's name for it counting once; 0 where PyTorch does not tell."""
+    return tensor._use_count() if hasattr(tensor, "_use_count") else 0
+
+
 @contextmanager
-def embedding_by_rows(model: nn.Module, core: Any, scored: bool) -> Iterator[None]:
-    """While open, a tied embedding's gradient is sparse.
+def embedding_by_rows(model: nn.Module, core: Any, scored: bool, table: HeadTable) -> Iterator[None]:
+    """While open, a tied embedding's gradient is added to the rows of `table`, the head's, or is sparse where
+    that table is not what autograd holds.
 
     Does nothing where no dense gradient of the same weight would take it up: the head is not tied, frozen or
     not `scored` by us; nor where the weight is not a plain one (sharded, or a compiled model), nor on a GPU,
@@ -28,7 +56,8 @@ def embedding_by_rows(model: nn.Module, core: Any, scored: bool) -> Iterator[Non
     if not scored or not _is_tied(embedding, core.get_output_embeddings()) or hasattr(model, "_orig_mod"):
         yield
         return
-    embedding.forward = lambda ids: _Rows.apply(ids, embedding.weight, embedding.padding_idx)
+    table.wanted = True
+    embedding.forward = lambda ids: _Rows.apply(ids, embedding.weight, embedding.padding_idx, table)
     try:
         yield
     finally:
@@ -47,9 +76,9 @@ def _is_tied(embedding: Any, head: Any) -> bool:
 
 class _Rows(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, ids: Tensor, weight: Tensor, padding: int | None) -> Tensor:
+    def forward(ctx: Any, ids: Tensor, weight: Tensor, padding: int | None, table: HeadTable) -> Tensor:
         ctx.save_for_backward(ids)
-        ctx.table, ctx.padding = weight.shape, padding
+        ctx.shape, ctx.padding, ctx.table = weight.shape, padding, table
         return nn.functional.embedding(ids, weight)
 
     @staticmethod
@@ -60,10 +89,13 @@ class _Rows(torch.autograd.Function):
         grad = grads[0].flatten(0, -2)
         wide = torch.promote_types(grad.dtype, torch.float32)
         # from zero and in the order of the tokens, as the dense gradient is summed
-        summed = grad.new_zeros(len(rows), ctx.table[1], dtype=wide).index_add_(0, places, grad.to(wide))
+        summed = grad.new_zeros(len(rows), ctx.shape[1], dtype=wide).index_add_(0, places, grad.to(wide))
         if ctx.padding is not None:
             summed[rows == ctx.padding] = 0
+        summed = summed.to(grad.dtype)
+        if ctx.table.add(rows, summed):
+            return None, None, None, None
         sparse = torch.sparse_coo_tensor(
-            rows[None], summed.to(grad.dtype), ctx.table, is_coalesced=True, check_invariants=False
+            rows[None], summed, ctx.shape, is_coalesced=True, check_invariants=False
         )
-        return None, sparse, None
+        return None, sparse, None, None
