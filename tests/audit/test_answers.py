@@ -58,6 +58,12 @@ def test_similarity_is_a_symmetric_share(one, two):
     assert similarity(one, two) == pytest.approx(similarity(two, one))
 
 
+@pytest.mark.parametrize(("one", "two"), [("Yes.", "Yes.\n\n"), ("a = 1\nb = 2", "  a = 1\n          b = 2")])
+def test_white_space_alone_is_seen_however_much_longer_it_makes_a_text(one, two):
+    assert similarity(one, two) == similarity(two, one) == 1
+    assert similarity("Yes." + two, one) == similarity("", "    ") == 0
+
+
 def test_near_identical_names_the_pair_and_its_place(pair):
     found = near_identical([pair("1", LONG, LONG.replace("six", "five")), pair("2", LONG, "Six countries.")])
     assert [(hit.id, hit.origin) for hit in found.hits] == [("1", "pairs.jsonl:1")]

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from gammapo.audit import audit_pairs, write_clean
+from gammapo.audit.before import DROPPABLE
 from gammapo.audit.clean import record_path
 from gammapo.data import Drop, load_pairs
 from gammapo.errors import InputError
@@ -74,3 +75,10 @@ def test_a_record_that_cannot_be_written_leaves_no_file_without_it(report, tmp_p
     with pytest.raises(InputError, match=r"clean.dropped.json: cannot be written"):
         write_clean(report, tmp_path / "clean.jsonl", ["refusal"], overwrite=True)
     assert not (tmp_path / "clean.jsonl").exists()
+
+
+def test_what_can_be_dropped_is_what_the_audit_finds(pair, tmp_path):
+    path = tmp_path / "some.jsonl"
+    path.write_text('{"prompt": "a", "chosen": "b", "rejected": "c"}\n')
+    names = {one.name for one in audit_pairs(load_pairs(path)).findings}
+    assert set(DROPPABLE) == names - {"unusable", "length_bias"}

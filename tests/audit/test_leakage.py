@@ -2,7 +2,7 @@
 
 import pytest
 
-from gammapo.audit.leakage import leakage
+from gammapo.audit.leakage import _index, leakage
 from gammapo.types import Message
 
 TEXT = "Write a short story about a lighthouse keeper who finds a bottle with a letter from the year 1850"
@@ -43,3 +43,26 @@ def test_a_sign_can_be_all_of_the_difference(pair, one, two):
 def test_without_evaluation_data_it_says_that_it_did_not_run(pair):
     assert "--eval" in leakage([pair("1")], None).skipped
     assert leakage([pair("1")], held_out("other")).skipped == ""
+
+
+def test_what_all_prompts_begin_with_makes_no_candidates(pair):
+    """Each pair would else be compared with every prompt of the set: 60,000 with 5,000 took hours."""
+    start = "please answer the following question as carefully as you can and explain every step to me: "
+    texts = [start + " ".join(f"w{i}x{k}" for k in range(20)) for i in range(50)]
+    index = _index(held_out(*texts))
+    assert max(map(len, index.runs.values())) == 1
+    near = texts[7] + " and more of it"
+    (hit,) = leakage([pair("1", prompt=near), pair("2", prompt=start + "a b c")], held_out(*texts)).hits
+    assert (hit.id, hit.detail) == ("1", "holds 100 % of eval:8")
+
+
+def test_seventy_of_a_hundred_runs_are_enough_wherever_they_stand(pair):
+    """15 words have ten runs of six; twelve words of them in a row have seven, eleven have six."""
+    words = [f"w{i}" for i in range(15)]
+    for start in range(4):
+        text = " ".join(["x", *words[start : start + 12], "y"])
+        (hit,) = leakage([pair("1", prompt=text)], held_out(" ".join(words))).hits
+        assert hit.detail == "holds 70 % of eval:1"
+        assert not leakage(
+            [pair("1", prompt=" ".join(words[start : start + 11]))], held_out(" ".join(words))
+        ).hits

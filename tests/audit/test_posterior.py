@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import approx_fprime
 
-from gammapo.audit import NoiseFit, fit_noise, flip_probability, rate_interval
+from gammapo.audit import NoiseFit, fit_noise, flip_probability, posterior, rate_interval
 
 
 def draws(rate, slope, n, seed=0):
@@ -52,6 +52,14 @@ def test_the_interval_covers_and_shrinks():
     assert tight_low < 0.3 < tight_high
     assert tight_high - tight_low < (high - low) / 2
     assert rate_interval(few, resamples=100) == (low, high)
+
+
+def test_groups_of_like_pairs_give_the_interval_of_the_pairs(monkeypatch):
+    """60,000 pairs took two minutes; 4,096 groups of them take seconds."""
+    evidence, _ = draws(0.3, 5.0, 3000)
+    exact = rate_interval(evidence, resamples=200)
+    monkeypatch.setattr(posterior, "GROUPS", 500)
+    assert rate_interval(evidence, resamples=200) == pytest.approx(exact, abs=0.015)
 
 
 def test_no_better_fit_is_nearby():

@@ -21,7 +21,7 @@ def found(make_run, some, pair):
 
 
 def judged(found):
-    return [one.pair for one in found.suspects]
+    return sorted((one.pair for one in found.suspects), key=lambda pair: int(pair.id[1:]))
 
 
 def test_flip_mends_most_labels(found, tmp_path):
@@ -90,3 +90,10 @@ def test_a_record_that_cannot_be_written_leaves_no_file_without_it(found, tmp_pa
             found, tmp_path / "fixed.jsonl", how="flip", above=0.5, overwrite=True, pairs=judged(found)
         )
     assert not (tmp_path / "fixed.jsonl").exists()
+
+
+def test_pairs_are_written_in_the_order_in_which_they_are_given(found, tmp_path):
+    """A mixture has an order of its own, of which a limit takes the first."""
+    mixed = judged(found)[::-1]
+    done = write_repaired(found, tmp_path / "fixed.jsonl", how="flip", above=0.5, pairs=mixed)
+    assert [pair.id for pair in load_pairs(done.file).pairs] == [pair.id for pair in mixed]

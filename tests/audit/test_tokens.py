@@ -34,3 +34,12 @@ def test_a_template_that_refuses_or_rewrites_is_a_finding_not_a_crash(pair, tiny
 
 def test_without_a_tokenizer_they_say_so(pair):
     assert all("--model" in one.skipped for one in token_checks([pair("1")], None, 60))
+
+
+def test_answers_that_become_the_same_tokens_are_a_finding(pair, tiny_tokenizer):
+    tokenizer = copy.deepcopy(tiny_tokenizer)
+    tokenizer.chat_template = tokenizer.chat_template.replace(
+        "message['content']", "message['content'] | trim"
+    )
+    faults, _ = token_checks([pair("1", "yes", "yes "), pair("2")], tokenizer, 60)
+    assert [(hit.id, hit.detail) for hit in faults.hits] == [("1", "both answers become the same tokens")]

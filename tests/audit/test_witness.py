@@ -233,3 +233,11 @@ def test_the_audit_carries_the_truth_and_the_most_suspect_first(pair):
     assert found.truth.flips == len(flipped)
     assert (found.visits, found.rate_first_visit) == (None, None)
     assert found.as_dict()["surest_pairs"] == 30
+
+
+def test_the_interval_holds_the_share_where_it_is_cut():
+    """Witnesses that contradict most labels: the share stays at 0.49, below their interval."""
+    values = np.random.default_rng(2).normal(size=(60, 3))
+    found = judge(Witnesses(ids=tuple(map(str, range(60))), names=("a", "b", "c"), values=values))
+    assert found.share == 0.49
+    assert found.share_ci95[0] <= found.share < found.share_ci95[1]

@@ -259,6 +259,7 @@ def test_no_input_is_ever_an_output(run, path, half_trained, tmp_path):
     ("name", "content"),
     [
         ("e.txt", "other\n\nquestion 3?\n"),
+        ("E.TXT", "[other]\n\nquestion 3?\n"),
         ("e.jsonl", '{"instruction": "other"}\n\n{"instruction": "question 3"}\n'),
         (
             "e.jsonl",
@@ -339,3 +340,21 @@ def test_texts_that_say_nothing_repair_nothing(run, tmp_path):
 
 def answer(draw, words):
     return " ".join(draw.choices(words, k=draw.randrange(5, 12))) + draw.choice([".", ""])
+
+
+def test_what_no_audit_can_serve_is_refused_before_the_pairs_are_read(run, tmp_path):
+    """A cross-fit trains for hours before it writes."""
+    missing, fit = tmp_path / "missing.jsonl", ("--cross-fit", 2, "--recipe", "r.yaml", "--folder", "f")
+    for arguments, said in (
+        (("--clean", tmp_path / "c.json"), "c.json: JSON lines would be written"),
+        (("--clean", tmp_path / "c.jsonl", "--drop", "ties"), "--drop: unknown check 'ties'"),
+        ((*fit, "--repair", tmp_path / "r.json"), "r.json: JSON lines would be written"),
+        ((*fit, "--repair", tmp_path / "r.jsonl", "--how", "flop"), "how: unknown 'flop'"),
+        ((*fit, "--repair", tmp_path / "r.jsonl", "--above", "2"), "above: is 2"),
+        (("--cross-fit", 2), "--cross-fit: is not enough"),
+        (("--text", *fit), "two ways to judge labels"),
+        (("--examples", "-1"), "Invalid value"),
+    ):
+        code, out, err = run(missing, *arguments)
+        assert (code, out) == (2, "")
+        assert said in err

@@ -254,3 +254,15 @@ def test_faults_of_ones_own_noise_are_one_line(clean, tmp_path, own, kind, code,
     assert said in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "noisy.jsonl").exists()
+
+
+@pytest.mark.parametrize("kind", ["truncate:side", "symmetric:", "truncate:keep"])
+def test_what_stands_behind_a_known_kind_is_read_as_options(kind):
+    with pytest.raises(InputError, match=r"--noise: cannot read .* as options of .*key=value"):
+        parse_spec(kind)
+
+
+def test_a_value_may_hold_a_colon_and_an_equals_sign():
+    assert parse_spec("truncate:side=a:b,keep=0.3") == ("truncate", {"side": "a:b", "keep": 0.3})
+    assert parse_spec("truncate:side=x=y")[1] == {"side": "x=y"}
+    assert parse_spec("mine:noise") == ("mine:noise", {})

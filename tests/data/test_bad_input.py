@@ -60,6 +60,51 @@ FAULTS = {
         "not_text",
         r"chosen\[1\].content: holds",
     ),
+    "an image": (
+        TALK,
+        {"chosen": [{**USER, "content": [{"type": "image_url", "image_url": "x"}]}, YES]},
+        "not_read",
+        r"chosen\[0\].content\[0\]: a part of type 'image_url'",
+    ),
+    "a call of a tool": (
+        TALK,
+        {"chosen": [USER, {**YES, "tool_calls": [{"id": 1}]}]},
+        "not_read",
+        r"chosen\[1\].tool_calls: is not read",
+    ),
+    "nothing but a call of a tool": (
+        TALK,
+        {"chosen": [USER, {"role": "assistant", "content": None, "tool_calls": [{"id": 1}]}]},
+        "not_read",
+        r"chosen\[1\].tool_calls: is not read",
+    ),
+    "thoughts beside the text": (
+        TALK,
+        {"rejected": [USER, {**NO, "reasoning_content": "hm"}]},
+        "not_read",
+        r"rejected\[1\].reasoning_content: is not read",
+    ),
+    "a tool's turn": (
+        TALK,
+        {"chosen": [USER, {"role": "tool", "content": "4"}, YES]},
+        "wrong_role",
+        "role 'tool' at turn 2.*calls of tools",
+    ),
+    "keys from and value": (
+        TALK,
+        {"chosen": [{"from": "human", "value": "x"}, YES]},
+        "wrong_role",
+        'rename "from" to "role"',
+    ),
+    "a single message": (TALK, {"chosen": YES}, "not_text", "chosen: holds dict.*single message as a list"),
+    "null prompt": (TALK, {"prompt": None}, "null_value", "prompt: is null"),
+    "the prompt of another row": (TALK, {"prompt": "Name a fish."}, "other_prompt", "prompt: is no turn of"),
+    "messages written as text": (
+        GOOD,
+        {"chosen": json.dumps([YES]), "rejected": str([NO])},
+        "not_text",
+        "chosen: holds a message list written as text",
+    ),
     "text for a message": (TALK, {"chosen": ["hello", YES]}, "not_object", r"chosen\[0\]: a message is str"),
     "no messages": (TALK, {"chosen": []}, "empty_answer", "chosen: holds no message"),
     "two prompts": (
@@ -254,3 +299,9 @@ def test_a_good_row_is_never_changed(tmp_path, prompt, answers, scores, around):
     (pair,) = load_pairs(path, on_bad="drop").pairs
     assert (pair.id, pair.prompt[0].content, pair.chosen, pair.rejected) == ("kept", prompt, *answers)
     assert (pair.chosen_score, pair.rejected_score) == scores
+
+
+def test_keys_that_are_there_and_empty_say_nothing(tmp_path):
+    """Parquet gives every message all keys."""
+    row = TALK | {"chosen": [USER, {**YES, "tool_calls": None, "thinking": ""}]}
+    assert len(load_pairs(lines(tmp_path / "pairs.jsonl", row)).pairs) == 1

@@ -26,6 +26,11 @@ ROWS = {
         "chosen": "\n\nHuman: Name a bird.\n\nAssistant: A wren.",
         "rejected": "\n\nHuman: Name a bird.\n\nAssistant: A cat.",
     },
+    "hh_prompt": {
+        "prompt": "\n\nHuman: Name a bird.\n\nAssistant:",
+        "chosen": " A wren.",
+        "rejected": " A cat.",
+    },
     "alpaca_eval": {
         "instruction": "Name a bird.",
         "output_1": "A cat.",
@@ -151,3 +156,61 @@ def test_the_report_of_a_file_gives_the_fingerprint_of_its_pairs(tmp_path):
 
     assert loaded.pairs[0].chosen_score == 1.5
     assert loaded.report.fingerprint == fingerprint(loaded.pairs)
+
+
+@pytest.mark.parametrize("repeated", [False, True])
+def test_a_prompt_that_is_a_transcript_is_read_as_its_turns(tmp_path, repeated):
+    """TRL's older format, and Dahoas' copies of HH; the answers may repeat the prompt."""
+    head = "\n\nHuman: Hi\n\nAssistant: Hello\n\nHuman: A bird?\n\nAssistant:"
+    start = head if repeated else ""
+    row = {"prompt": head, "chosen": start + " A wren.", "rejected": start + " A cat."}
+    bad = row | {"prompt": "What?"}
+    loaded = load_pairs(jsonl(tmp_path / "a.jsonl", row, bad), on_bad="drop")
+    (pair,) = loaded.pairs
+    assert [message.content for message in pair.prompt] == ["Hi", "Hello", "A bird?"]
+    assert (pair.chosen, pair.rejected) == ("A wren.", "A cat.")
+    assert loaded.report.drop_counts == {"wrong_role": 1}
+
+
+def test_a_question_that_quotes_a_transcript_stays_as_it_is(tmp_path):
+    quoted = ROWS["hh_prompt"] | {"prompt": "\n\nHuman: Hi\n\nAssistant:"}
+    pairs = load_pairs(jsonl(tmp_path / "a.jsonl", ROWS["text"], quoted)).pairs
+    assert (pairs[1].prompt[0].content, pairs[1].chosen) == (quoted["prompt"], " A wren.")
+
+
+def test_a_transcript_may_lack_its_first_blank_lines(tmp_path):
+    row = {side: text.lstrip() for side, text in ROWS["hh"].items()}
+    assert load_pairs(jsonl(tmp_path / "a.jsonl", row)).pairs[0].id == ID
+
+
+@pytest.mark.parametrize("shape", ["text", "messages", "ultrafeedback", "implicit"])
+def test_a_column_system_is_the_system_turn(tmp_path, shape):
+    """As in truthy-dpo and Orca's pairs; left out, the answers would be trained on without their cause."""
+    brief = Message(role="system", content="Be brief.")
+    rows = [ROWS[shape] | {"system": said} for said in ("Be brief.", "", None)]
+    loaded = load_pairs(jsonl(tmp_path / "a.jsonl", *rows))
+    assert [pair.prompt for pair in loaded.pairs] == [(brief, *PROMPT), PROMPT, PROMPT]
+    assert loaded.report.ignored_columns == ()
+
+
+def test_the_system_turn_is_not_doubled_and_not_contradicted(tmp_path):
+    prompt = [{"role": "system", "content": "Be brief."}, USER]
+    row = ROWS["messages"] | {"prompt": prompt, "system": "Be brief."}
+    loaded = load_pairs(jsonl(tmp_path / "a.jsonl", row, row | {"system": "Be long."}), on_bad="drop")
+    assert len(loaded.pairs[0].prompt) == 2
+    assert loaded.report.dropped[0].problem.startswith("system: is not the system turn")
+
+
+@pytest.mark.parametrize(
+    "names", [("rating_chosen", "rating_rejected"), ("chosen-rating", "rejected-rating")]
+)
+def test_ratings_of_argilla_s_sets_are_scores(tmp_path, names):
+    row = ROWS["ultrafeedback"] | dict(zip(names, (5, 2.5), strict=True))
+    (pair,) = load_pairs(jsonl(tmp_path / "a.jsonl", row)).pairs
+    assert (pair.chosen_score, pair.rejected_score) == (5.0, 2.5)
+
+
+def test_contents_in_parts_are_read_if_all_are_text(tmp_path):
+    parts = [{"type": "text", "text": "Name "}, {"type": "text", "text": "a bird."}]
+    row = ROWS["messages"] | {"prompt": [{"role": "user", "content": parts}]}
+    assert load_pairs(jsonl(tmp_path / "a.jsonl", row)).pairs[0].id == ID

@@ -1,7 +1,9 @@
 """Parquet, `datasets` folders and `load_dataset` give the same pairs as JSON lines."""
 
+import bz2
 import gzip
 import json
+import lzma
 
 import datasets
 import pytest
@@ -90,6 +92,19 @@ def test_a_single_file_has_no_test_split(tmp_path, expected):
         load_pairs(tmp_path / "expected.jsonl", split="test")
 
 
+def test_a_snapshot_in_the_hubs_cache_is_read_through_its_links(tmp_path):
+    blobs, snapshot = tmp_path / "datasets--a--b" / "blobs", tmp_path / "datasets--a--b" / "snapshots" / "0f"
+    blobs.mkdir(parents=True)
+    snapshot.mkdir(parents=True)
+    (blobs / "6e").write_text('{"prompt": "q", "chosen": "a", "rejected": "b"}\n')
+    (snapshot / "train.jsonl").symlink_to(blobs / "6e")
+    assert [pair.chosen for pair in load_pairs(snapshot).pairs] == ["a"]
+    (tmp_path / "secret.jsonl").write_text("{}")
+    (snapshot / "more.jsonl").symlink_to(tmp_path / "secret.jsonl")
+    with pytest.raises(InputError, match="leads out of the given folder"):
+        load_pairs(snapshot)
+
+
 def test_a_link_out_of_the_folder_is_refused(table, tmp_path):
     table.save_to_disk(tmp_path / "saved")
     (tmp_path / "saved" / "more.jsonl").symlink_to(tmp_path / "secret.jsonl")
@@ -107,13 +122,15 @@ b",None,1,2,later
 """
 
 
-@pytest.mark.parametrize("name", ["pairs.csv", "PAIRS.CSV", "pairs.csv.gz", "pairs.tsv"])
+@pytest.mark.parametrize("name", ["pairs.csv", "PAIRS.CSV", "pairs.csv.gz", "PAIRS.CSV.GZ", "pairs.tsv"])
 def test_csv(name, tmp_path):
     """Texts stay as they are, numbers, "NA" and all; scores are numbers; blank lines stand in an answer."""
     text = "\ufeff" + TABLE
     if name.endswith(".tsv"):
         text = text.replace(",", "\t")
-    (tmp_path / name).write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+    (tmp_path / name).write_bytes(
+        gzip.compress(text.encode()) if name.lower().endswith(".gz") else text.encode()
+    )
     loaded = load_pairs(tmp_path / name)
     texts = [(pair.prompt[0].content.replace("\t", ","), pair.chosen, pair.rejected) for pair in loaded.pairs]
     assert texts == [
@@ -134,6 +151,8 @@ def test_csv(name, tmp_path):
         (b"prompt,chosen,rejected\n", "is empty"),
         (b"prompt,chosen,rejected\na,b\n", "not readable as CSV: .*Expected 3 columns, got 2"),
         (TABLE.replace("wren", "wr\xe9n").encode("latin-1"), "not readable as CSV: .*invalid UTF8"),
+        (b"\xe9,prompt,chosen,rejected\na,b,c,d\n", "not readable as CSV"),
+        (gzip.compress(b"prompt,chosen,rejected\na,b,c\n")[:-12], "not readable as CSV"),
         (b"question,better,worse\na,b,c\n", "no column 'chosen' among question, better, worse"),
     ],
 )
@@ -158,3 +177,21 @@ def test_damaged_files_are_named(table, tmp_path):
     broken.write_text('[{"prompt": "a"},\n {"prompt": }]')
     with pytest.raises(InputError, match="broken.json:2: broken JSON"):
         load_pairs(broken)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\x28\xb5\x2f\xfd\x00", "is compressed by zstd.*zstd -d"),
+        (lzma.compress(b"{}"), "is compressed by xz"),
+        (bz2.compress(b"{}"), "is compressed by bzip2"),
+        (b"PK\x03\x04\x00", "is a zip archive"),
+        (b"ARROW1\x00\x00", "is an Arrow file.*save_to_disk"),
+        ("{}".encode("utf-16"), "is text in UTF-16"),
+        (b'\n{\n "prompt": "a"\n}\n', "2: is JSON over several lines.*jq -c"),
+    ],
+)
+def test_formats_that_are_not_read_are_called_by_their_name(content, said, tmp_path):
+    (tmp_path / "pairs.jsonl").write_bytes(content)
+    with pytest.raises(InputError, match=f"pairs.jsonl:.*{said}"):
+        load_pairs(tmp_path / "pairs.jsonl", on_bad="drop")

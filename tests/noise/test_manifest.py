@@ -59,3 +59,18 @@ def test_a_manifest_tells_of_the_rows_that_carry_its_mark_only(scored, tmp_path)
     for marker in (None, "0123456789abcdef"):
         with pytest.raises(InputError, match="tells of labels with the mark"):
             noise.manifest_of(noisy, marker)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"steps": [{"kind": "x", "rate": 0.1, "options": 5}]},
+        {"steps": [{"kind": 5, "rate": 1}]},
+        {"source": "\ud800"},
+    ],
+)
+def test_a_value_of_the_wrong_type_is_no_traceback(change, tmp_path):
+    good = noise.Manifest(steps=(noise.Step(kind="symmetric", rate=0.1),), pairs=10, changed={}).as_dict()
+    (tmp_path / "a.noise.json").write_text(json.dumps(good | change))
+    with pytest.raises(InputError, match=r"a.noise.json: is no noise manifest"):
+        noise.read_manifest(tmp_path / "a.noise.json")

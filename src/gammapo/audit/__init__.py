@@ -2,11 +2,11 @@
 
 from gammapo.audit.after import BYS, RunAudit, Suspect, audit_first_visits, audit_run, audit_witnesses
 from gammapo.audit.before import DROPPED_BY_DEFAULT, AuditReport, audit_pairs
-from gammapo.audit.clean import Cleaned, write_clean
+from gammapo.audit.clean import Cleaned, check_clean, write_clean
 from gammapo.audit.evidence import Evidence, evidence, first_visits, read_ledger
 from gammapo.audit.findings import Finding, Hit
 from gammapo.audit.posterior import NoiseFit, fit_noise, flip_probability, rate_interval
-from gammapo.audit.repair import Repaired, write_repaired
+from gammapo.audit.repair import Repaired, check_repair, write_repaired
 from gammapo.audit.text import text_witnesses
 from gammapo.audit.truth import Truth, against_truth
 from gammapo.audit.witness import Verdicts, Witnesses, join, judge
@@ -31,6 +31,8 @@ __all__ = [
     "audit_pairs",
     "audit_run",
     "audit_witnesses",
+    "check_clean",
+    "check_repair",
     "evidence",
     "first_visits",
     "fit_noise",

@@ -47,18 +47,27 @@ def similarity(one: str, two: str) -> float:
     """The larger of two shares in [0, 1]: of characters in a common start and end, and of common word pairs.
 
     Case and signs count; words and signs that are all the same, in the same order, give 1 whatever the
-    punctuation around them (see `wording`). Texts whose lengths differ by more than a quarter count as 0:
-    they cannot reach the threshold.
+    punctuation around them (see `wording`). Texts whose lengths differ by more than a quarter count as 0,
+    unless white space is all that they differ in.
     """
     shorter, longer = sorted((len(one), len(two)))
-    if longer == 0 or shorter / longer < 0.75:
+    if longer == 0:
         return 0.0
+    if shorter / longer < 0.75:
+        return 1.0 if _same_but_for_white_space(one, two) else 0.0
     start = _common_prefix(one, two)
     end = min(_common_prefix(one[::-1], two[::-1]), shorter - start)
     by_characters = (start + end) / longer
     if by_characters >= NEAR:
         return by_characters
     return max(by_characters, _common_word_pairs(words(one), words(two)))
+
+
+def _same_but_for_white_space(one: str, two: str) -> bool:
+    start, end = one.lstrip()[:1], one.rstrip()[-1:]  # looked at first: most pairs differ in length
+    if not start or start != two.lstrip()[:1] or end != two.rstrip()[-1:]:
+        return False
+    return one.split() == two.split()
 
 
 def _common_prefix(one: str, two: str) -> int:

@@ -16,6 +16,7 @@ from gammapo.types import Message, PreferencePair
 
 # what a cleaned file leaves out unless told otherwise
 DROPPED_BY_DEFAULT = ("near_identical", "contradiction", "repeat", "leakage", "template")
+DROPPABLE = (*DROPPED_BY_DEFAULT, "tie", "inversion", "cut_off", "refusal", "too_long")  # and what it can
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gammapo import files
-from gammapo.audit.before import AuditReport
+from gammapo.audit.before import DROPPABLE, AuditReport
 from gammapo.data import MARKER, write_pairs
 from gammapo.errors import InputError, nearest
 
@@ -29,6 +29,14 @@ def record_path(output: str | Path) -> Path:
     return path.with_name(path.name.removesuffix(".gz").removesuffix(".jsonl") + ".dropped.json")
 
 
+def check_clean(output: str | Path, drop: Sequence[str]) -> None:
+    """Raise InputError for an output or a check that no audit can serve, before the audit is run."""
+    for name in drop:
+        if name not in DROPPABLE:
+            raise InputError(f"unknown check {name!r}", field="--drop", expected=nearest(name, [*DROPPABLE]))
+    files.refuse_other_than_jsonl(output)
+
+
 def write_clean(
     report: AuditReport, output: str | Path, drop: Sequence[str], *, overwrite: bool = False
 ) -> Cleaned:
@@ -38,11 +46,9 @@ def write_clean(
         InputError: no such finding, one that did not run, nothing left, an output that exists or that the
             pairs come from, or one whose name is not that of a JSONL file.
     """
+    check_clean(output, drop)
     reasons: dict[str, list[str]] = {}
-    known = [one.name for one in report.findings if one.name not in ("unusable", "length_bias")]
     for name in drop:
-        if name not in known:
-            raise InputError(f"unknown check {name!r}", field="--drop", expected=nearest(name, known))
         finding = report.finding(name)
         if finding.skipped:
             raise InputError(
@@ -56,7 +62,6 @@ def write_clean(
     if not kept:
         raise InputError("every pair would be dropped", field="--drop", fix="drop for fewer reasons")
     record = record_path(output)
-    files.refuse_other_than_jsonl(output)
     origins = {pair.origin.rpartition(":")[0] for pair in report.pairs}  # a mixture's source only lists them
     for path in (output, record):
         files.refuse_input(path, {report.load.source, *origins})

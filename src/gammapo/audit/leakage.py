@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field, replace
+from math import ceil
 
 from gammapo.audit.findings import Finding, Hit
 from gammapo.audit.wording import same_text, words
@@ -41,29 +42,38 @@ def leakage(
 class _Index:
     """Evaluation prompts to be looked up: text, and words, → name; hash of six words → numbers of prompts.
 
-    `names` and `sizes` are a prompt's name and how many different runs it has, by its number.
+    `names` and `own` are a prompt's name and its runs, by its number. It is found by its rarest runs only: a
+    text with 70 % of its runs has at least one of the rarest 30 %. So what all prompts of a set begin with
+    ("Answer the following question …") makes no pair a candidate for every one of them.
     """
 
     texts: dict[str, str] = field(default_factory=dict)
     words: dict[str, str] = field(default_factory=dict)
     runs: dict[int, list[int]] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
-    sizes: list[int] = field(default_factory=list)
+    own: list[Set[int]] = field(default_factory=list)
 
 
 def _index(held_out: Sequence[tuple[str, Sequence[Message]]]) -> _Index:
     index = _Index()
-    for number, (name, prompt) in enumerate(held_out):
+    for name, prompt in held_out:
         text = same_text(prompt[-1].content)
         found = words(text)
         index.texts.setdefault(text, name)
         index.words.setdefault(" ".join(found), name)
-        own = set(_runs(found))
         index.names.append(name)
-        index.sizes.append(max(len(own), 1))
-        for run in own:
+        index.own.append(frozenset(_runs(found)))
+    held = Counter(run for own in index.own for run in own)
+    for number, own in enumerate(index.own):
+        rarest = sorted(own, key=lambda run: (held[run], run))
+        for run in rarest[: len(own) - _needed(own) + 1]:
             index.runs.setdefault(run, []).append(number)
     return index
+
+
+def _needed(own: Set[int]) -> int:
+    """How many of a prompt's runs are NEAR of them."""
+    return max(ceil(NEAR * len(own) - 1e-9), 1)
 
 
 def _found(text: str, index: _Index) -> str:
@@ -73,11 +83,13 @@ def _found(text: str, index: _Index) -> str:
     found = words(text)
     if found and (name := index.words.get(" ".join(found))):
         return f"the same as {name} but for punctuation"
-    near = Counter(number for run in set(_runs(found)) for number in index.runs.get(run, ()))
-    best = max(near, key=lambda number: near[number] / index.sizes[number], default=None)
-    if best is None or near[best] / index.sizes[best] < NEAR:
+    runs = set(_runs(found))
+    candidates = {number for run in runs for number in index.runs.get(run, ())}
+    shared = {number: len(runs & index.own[number]) for number in sorted(candidates)}
+    best = max(shared, key=lambda number: shared[number] / len(index.own[number]), default=None)
+    if best is None or shared[best] < _needed(index.own[best]):
         return ""
-    return f"holds {100 * near[best] / index.sizes[best]:.0f} % of {index.names[best]}"
+    return f"holds {100 * shared[best] / len(index.own[best]):.0f} % of {index.names[best]}"
 
 
 def _runs(found: Sequence[str]) -> list[int]:

@@ -32,6 +32,15 @@ def repaired_record_path(output: str | Path) -> Path:
     return path.with_name(path.name.removesuffix(".gz").removesuffix(".jsonl") + ".repaired.json")
 
 
+def check_repair(output: str | Path, how: str, above: float) -> None:
+    """Raise InputError for a way of repair that cannot be gone, before hours of judging are spent on it."""
+    if how not in HOWS:
+        raise InputError(f"unknown {how!r}", field="how", expected="'flip' or 'drop'")
+    if not 0 <= above <= 1:
+        raise InputError(f"is {above}", field="above", expected="a probability in [0, 1]")
+    files.refuse_other_than_jsonl(output)
+
+
 def write_repaired(
     audit: RunAudit,
     output: str | Path,
@@ -42,27 +51,24 @@ def write_repaired(
     marker: str | None = None,
     overwrite: bool = False,
 ) -> Repaired:
-    """Flip or drop the pairs whose label is wrong with a probability above `above`; in the run's file order.
+    """Flip or drop the pairs whose label is wrong with a probability above `above`.
 
     Args:
-        pairs: all pairs of the file. Those that were not judged, as a run never came to them or they are too
-            long for its recipe, stay as they are.
+        pairs: all pairs of the file, in the order in which they are written: that of a mixture is its own,
+            and a limit takes the first. Those that were not judged, as a run never came to them or they are
+            too long for its recipe, stay as they are.
 
     Raises:
         InputError: an unknown way, a threshold outside [0, 1], nothing left, an output that exists or
         that the pairs come from, or one whose name is not that of a JSONL file.
     """
-    if how not in HOWS:
-        raise InputError(f"unknown {how!r}", field="how", expected="'flip' or 'drop'")
-    if not 0 <= above <= 1:
-        raise InputError(f"is {above}", field="above", expected="a probability in [0, 1]")
+    check_repair(output, how, above)
     record = repaired_record_path(output)
-    files.refuse_other_than_jsonl(output)
     for path in (output, record):
         files.refuse_input(path, {one.pair.origin.rpartition(":")[0] for one in audit.suspects})
     chosen = {one.pair.id: one for one in audit.suspects if one.probability > above}
     judged = {one.pair.id: one.pair for one in audit.suspects}
-    in_order = sorted({**{pair.id: pair for pair in pairs}, **judged}.values(), key=_place)
+    in_order = list({**{pair.id: pair for pair in pairs}, **judged}.values())
     if how == "flip":
         mended = [pair.flipped() if pair.id in chosen else pair for pair in in_order]
     else:
@@ -83,8 +89,3 @@ def write_repaired(
         kept=len(mended),
         right=None if audit.truth is None else sum(bool(flag) for flag in known),
     )
-
-
-def _place(pair: PreferencePair) -> tuple[str, int, str]:
-    file, _, line = pair.origin.rpartition(":")
-    return file, int(line) if line.isdigit() else 0, pair.id

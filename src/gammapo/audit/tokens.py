@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gammapo.audit.findings import Finding, Hit
-from gammapo.data import encode_pair
+from gammapo.data import ChatFormat, chat_format
 from gammapo.data.chat import special_ids
+from gammapo.data.tokenize import BATCH, Encoded, encode_pairs
 from gammapo.errors import InputError
 from gammapo.types import PreferencePair
 
@@ -20,8 +21,8 @@ def token_checks(
     """Template faults, and pairs longer than `max_length` tokens."""
     faults, long = [], []
     lost, names = 0, [] if tokenizer is None else control_names(tokenizer)
-    for pair in pairs if tokenizer is not None else ():
-        detail, excess = _token_faults(pair, tokenizer, max_length)
+    for pair, ids in _encoded(pairs, tokenizer) if tokenizer is not None else ():
+        detail, excess = _token_faults(ids, tokenizer, max_length)
         hits = list(_control_tokens(pair, names))
         if detail:
             hits.append(Hit(id=pair.id, origin=pair.origin, detail=detail))
@@ -55,14 +56,34 @@ def control_names(tokenizer: Any) -> list[str]:
     return [name for name in names if name and len(name) > 2]
 
 
-def _token_faults(pair: PreferencePair, tokenizer: Any, max_length: int) -> tuple[str, int]:
-    """What the template does wrong with this pair, and by how many tokens it exceeds the limit."""
+def _encoded(
+    pairs: Sequence[PreferencePair], tokenizer: Any
+) -> Iterator[tuple[PreferencePair, Encoded | InputError]]:
+    """Each pair's ids, or why there are none; the format is probed once, and pairs go in batches."""
+    fmt = chat_format(tokenizer)
+    for start in range(0, len(pairs), BATCH):
+        batch = pairs[start : start + BATCH]
+        try:
+            yield from zip(batch, encode_pairs(batch, tokenizer, fmt), strict=True)
+        except InputError:
+            yield from ((pair, _alone(pair, tokenizer, fmt)) for pair in batch)
+
+
+def _alone(pair: PreferencePair, tokenizer: Any, fmt: ChatFormat) -> Encoded | InputError:
     try:
-        ids = encode_pair(pair, tokenizer)
+        return encode_pairs([pair], tokenizer, fmt)[0]
     except InputError as error:
-        return error.problem, 0
+        return error
+
+
+def _token_faults(ids: Encoded | InputError, tokenizer: Any, max_length: int) -> tuple[str, int]:
+    """What the template does wrong with a pair, and by how many tokens it exceeds the limit."""
+    if isinstance(ids, InputError):
+        return ids.problem, 0
     bos, detail = tokenizer.bos_token_id, ""
-    if bos is not None and ids.prompt[:2] == [bos, bos]:
+    if ids.chosen == ids.rejected:
+        detail = "both answers become the same tokens"
+    elif bos is not None and ids.prompt[:2] == [bos, bos]:
         detail = "two BOS tokens"
     return detail, len(ids.prompt) + max(len(ids.chosen), len(ids.rejected)) - max_length
 

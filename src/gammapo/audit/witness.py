@@ -130,6 +130,7 @@ def judge(witnesses: Witnesses, prompts: Sequence[object] | None = None) -> Verd
     against = int((unseen[sure] < 0).sum())
     share = min(against / len(sure), MAX_RATE)
     fitted = fit(x).rate
+    low, high = clopper_pearson(against, len(sure))
     rate = (share + min(max(fitted, share / 2), share)) / 2
     weights = fit(x, rate=rate).weights
     evidence = x @ weights
@@ -137,7 +138,7 @@ def judge(witnesses: Witnesses, prompts: Sequence[object] | None = None) -> Verd
         evidence=evidence,
         probability=expit(np.log(max(rate, 1e-6) / (1 - rate)) - evidence),
         share=share,
-        share_ci95=clopper_pearson(against, len(sure)),
+        share_ci95=(min(low, share), high),  # share is cut at 0.49, which can lie below the interval
         sure=len(sure),
         fitted_share=fitted,
         weights=weights,

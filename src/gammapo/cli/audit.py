@@ -40,7 +40,10 @@ def command(
     ),
     html: Path = typer.Option(None, "--html", help="Write a page with charts and examples."),
     examples: int = typer.Option(
-        None, "--examples", help="Examples on the page: 3 a finding or 20 suspects by default; 0 for counts."
+        None,
+        "--examples",
+        min=0,
+        help="Examples on the page: 3 a finding or 20 suspects by default; 0 for counts.",
     ),
     clean: Path = typer.Option(None, "--clean", help="Write a cleaned JSONL file and a record of the rest."),
     drop: list[str] = typer.Option(
@@ -88,10 +91,12 @@ def command(
         _after(source, split, way, html, examples, repair, how, above, overwrite, format)
         return
     from gammapo import data, models
-    from gammapo.audit import DROPPED_BY_DEFAULT, audit_pairs, write_clean
+    from gammapo.audit import DROPPED_BY_DEFAULT, audit_pairs, check_clean, write_clean
     from gammapo.audit.clean import record_path
     from gammapo.cli.console import print_json, stderr
 
+    if clean is not None:
+        check_clean(clean, drop or ())
     inputs = [*pair_files(source), *(path for one in evaluation or () for path in pair_files(one))]
     refuse_outputs([html, clean, record_path(clean) if clean else None], inputs, overwrite)
     loaded = data.load_pairs(source, split=split, on_bad="drop")
@@ -196,10 +201,13 @@ def _after(
     format: Format,
 ) -> None:
     from gammapo import data
-    from gammapo.audit import write_repaired
+    from gammapo.audit import check_repair, write_repaired
     from gammapo.audit.repair import repaired_record_path
     from gammapo.cli.console import print_json, stderr
 
+    _refuse_way(way)
+    if repair is not None:
+        check_repair(repair, how, above)
     run_files = [] if way.run is None else [way.run, way.run / LEDGER, way.run / NOISE]
     inputs = [*pair_files(source), *(path for path in run_files if path.is_file()), way.recipe]
     refuse_outputs([html, repair, repaired_record_path(repair) if repair else None], inputs, overwrite)
@@ -253,15 +261,23 @@ def _refuse_ignorance(found: RunAudit, output: Path) -> None:
         )
 
 
-def _suspects(way: Way, pairs: Sequence[PreferencePair], flipped: Set[str] | None) -> RunAudit:
-    from gammapo import audit
+def _refuse_way(way: Way) -> None:
+    """Raise InputError for a way that cannot be gone, before the pairs are read."""
+    from gammapo.audit import BYS
     from gammapo.errors import InputError, nearest
 
     if (way.run is not None) + bool(way.folds) + way.text > 1:
         raise InputError("two ways to judge labels", expected="one of --run, --cross-fit and --text")
+    if way.run is not None and way.by not in BYS:
+        raise InputError(f"unknown {way.by!r}", field="--by", expected=nearest(way.by, list(BYS)))
+    if way.folds and (way.recipe is None or way.folder is None):
+        raise InputError("is not enough", field="--cross-fit", expected="--recipe and --folder with it")
+
+
+def _suspects(way: Way, pairs: Sequence[PreferencePair], flipped: Set[str] | None) -> RunAudit:
+    from gammapo import audit
+
     if way.run is not None:
-        if way.by not in audit.BYS:
-            raise InputError(f"unknown {way.by!r}", field="--by", expected=nearest(way.by, list(audit.BYS)))
         ledger, name = audit.read_ledger(way.run), str(way.run)
         if way.by == "ledger":
             return audit.audit_run(name, ledger, pairs, flipped=flipped, seed=way.seed)
@@ -269,8 +285,8 @@ def _suspects(way: Way, pairs: Sequence[PreferencePair], flipped: Set[str] | Non
     witnesses = audit.text_witnesses(pairs)
     if way.text:
         return audit.audit_witnesses("texts", witnesses, pairs, flipped=flipped)
-    if way.recipe is None or way.folder is None:
-        raise InputError("is not enough", field="--cross-fit", expected="--recipe and --folder with it")
+    assert way.recipe is not None  # as _refuse_way has seen
+    assert way.folder is not None
     from gammapo.cli.console import progress
     from gammapo.repair.crossfit import cross_fit
     from gammapo.training import load_recipe

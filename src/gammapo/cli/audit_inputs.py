@@ -52,13 +52,14 @@ def _lines(source: Path, prompts: int) -> Sequence[int]:
     from gammapo.errors import InputError
 
     rows = range(1, prompts + 1)
-    if source.suffix.lower() in (".csv", ".tsv") or not source.is_file():
+    name = source.name.lower().removesuffix(".gz")
+    if name.endswith((".csv", ".tsv")) or not source.is_file():
         return rows
     try:
         with files.open_text(source) as text:
             found = [(number, line.lstrip()[:1]) for number, line in enumerate(text, start=1) if line.strip()]
     except InputError:  # Parquet
         return rows
-    if len(found) != prompts or (found[0][1] == "[" and not source.name.endswith((".txt", ".txt.gz"))):
+    if len(found) != prompts or (found[0][1] == "[" and not name.endswith(".txt")):
         return rows  # a JSON array
     return [number for number, _ in found]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from gammapo.cli.console import Format
+
+# kind or module:attribute, then options from the first "key=" on: a value may hold a colon of its own
+OPTIONS = re.compile(r"([^=]+?):([^:=]*=.*)", re.DOTALL)
 
 
 def command(
@@ -95,6 +99,21 @@ def _steps(noise: list[str], rate: list[float], seed: int) -> list[Any]:
     return steps
 
 
+def _refuse_bare_options(text: str) -> None:
+    """Raise InputError for a known kind with something behind it that is no option."""
+    from gammapo import noise
+    from gammapo.errors import InputError
+
+    head, colon, tail = text.partition(":")
+    if colon and head in noise.names():
+        options = ", ".join(noise.get(head).options) or "none"
+        raise InputError(
+            f"cannot read {tail!r} as options of {head!r}",
+            field="--noise",
+            expected=f"kind:key=value,key=value; the options of {head!r} are: {options}",
+        )
+
+
 def parse_spec(text: str) -> tuple[str, dict[str, Any]]:
     """ "truncate:side=chosen,keep=0.3" → ("truncate", {"side": "chosen", "keep": 0.3}).
 
@@ -107,9 +126,11 @@ def parse_spec(text: str) -> tuple[str, dict[str, Any]]:
     from gammapo import noise, strict_yaml
     from gammapo.errors import InputError
 
-    head, _, tail = text.rpartition(":")
-    if not head or "=" not in tail:
+    found = OPTIONS.fullmatch(text)
+    if found is None:
+        _refuse_bare_options(text)
         return text, {}
+    head, tail = found.groups()
     defaults = noise.get(head).options
     options = {}
     for item in tail.split(","):

@@ -10,6 +10,16 @@ from gammapo.types import Message
 
 ROLES = ("system", "user", "assistant")
 TURN = re.compile(r"\n\n(Human|Assistant):")
+OPENING = re.compile(r"\s*(?:Human|Assistant):")
+QUESTION = re.compile(r"\s*Human:.*\n\nAssistant:\s*", re.DOTALL)  # a transcript that waits for its answer
+OTHER_NAMES = {
+    "human": "user",
+    "gpt": "assistant",
+    "model": "assistant",
+    "bot": "assistant",
+    "developer": "system",
+}
+UNREAD = ("tool_calls", "function_call", "reasoning_content", "thinking")  # keys of a message beside its text
 SPEAKERS = {"Human": "user", "Assistant": "assistant"}
 
 
@@ -53,19 +63,64 @@ def messages(value: Any, field: str) -> tuple[Message, ...]:
             )
         role = turn.get("role")
         if role not in ROLES or (role == "system" and index > 0):
-            raise RowError(
-                "wrong_role",
-                f"role {str(role)[:40]!r} at turn {index + 1}",
-                field=f"{here}.role",
-                expected='"user", "assistant", or "system" at the first turn only',
-            )
-        turns.append(Message(role=role, content=text(turn.get("content"), f"{here}.content")))
+            raise _wrong_role(turn, index, here)
+        if turn.get("content") is None:
+            _refuse_unread(turn, here)  # a call of a tool has no text: say what is there
+        turns.append(Message(role=role, content=_content(turn.get("content"), f"{here}.content")))
     return tuple(turns)
+
+
+def _wrong_role(turn: dict[str, Any], index: int, here: str) -> RowError:
+    role, fix = turn.get("role"), None
+    if role is None and "from" in turn and "value" in turn:
+        fix = 'rename "from" to "role" and "value" to "content", human to user and gpt to assistant'
+    elif isinstance(role, str) and role in OTHER_NAMES:
+        fix = f"write {role!r} as {OTHER_NAMES[role]!r}"
+    elif role in ("tool", "function", "ipython"):
+        fix = "leave the row out, since calls of tools and their results are not read; or write them as text"
+    return RowError(
+        "wrong_role",
+        f"role {str(role)[:40]!r} at turn {index + 1}",
+        field=f"{here}.role",
+        expected='"user", "assistant", or "system" at the first turn only',
+        fix=fix,
+    )
+
+
+def _content(value: Any, field: str) -> str:
+    """A message's text. Parts ([{"type": "text", "text": …}, …]) are joined if all of them are text."""
+    if not isinstance(value, list) or not all(isinstance(part, dict) and "type" in part for part in value):
+        return text(value, field)
+    for index, part in enumerate(value):
+        if part["type"] != "text":
+            kind = str(part["type"])[:40]
+            raise RowError("not_read", f"a part of type {kind!r}", field=f"{field}[{index}]", expected="text")
+    return "".join(text(part.get("text"), f"{field}[{index}].text") for index, part in enumerate(value))
+
+
+def refuse_unread(value: Any, field: str) -> None:
+    """Raise RowError for a message that says more than its text: it would be trained on without that."""
+    for index, turn in enumerate(value if isinstance(value, list) else ()):
+        if isinstance(turn, dict):
+            _refuse_unread(turn, f"{field}[{index}]")
+
+
+def _refuse_unread(turn: dict[str, Any], here: str) -> None:
+    for name in UNREAD:
+        if turn.get(name):
+            raise RowError(
+                "not_read",
+                "is not read, so that the message would lose it",
+                field=f"{here}.{name}",
+                expected="messages of a role and text alone",
+                fix="write it into the text as the model is to see it, or remove it, or leave such rows out "
+                "(--drop-bad of `gammapo corrupt`, data.on_bad: drop in a recipe)",
+            )
 
 
 def transcript(value: str, field: str) -> tuple[Message, ...]:
     """An HH-RLHF transcript ("\\n\\nHuman: … \\n\\nAssistant: …") as messages; turns are trimmed."""
-    pieces = TURN.split(value)
+    pieces = TURN.split("\n\n" + value.lstrip() if OPENING.match(value) else value)
     if pieces[0].strip():
         raise RowError(
             "wrong_role",

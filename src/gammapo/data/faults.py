@@ -19,6 +19,8 @@ REASONS = {
     "identical_answers": "chosen equals rejected",
     "wrong_role": "wrong roles",
     "prompts_differ": "the two conversations differ before the answer",
+    "other_prompt": "a prompt that is not in the conversations",
+    "not_read": "tool calls, thoughts or images, which are not read",
     "bad_score": "unusable score",
     "bad_id": "unusable id",
     "bad_column": "unusable name of a column",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from gammapo.data.conversations import whole
+from gammapo.data.conversations import refuse_unread, whole
 from gammapo.data.faults import REASONS, RowError
 from gammapo.data.ids import RepeatNumbers, fingerprint_bytes, pair_id
 from gammapo.data.shapes import MARKER, USED_COLUMNS, classify, parse
@@ -28,6 +28,7 @@ class Drop:
     reason: str
     problem: str
     expected: str | None = None
+    fix: str | None = None
 
 
 @dataclass(kw_only=True)
@@ -111,7 +112,7 @@ def nothing_usable(report: LoadReport) -> InputError:
         f"holds no usable pair; {report.describe()}. The first, at line {line}: {first.problem}",
         file=report.source,
         expected=first.expected or "at least one preference pair",
-        fix="check that this is the right file; docs/data.md lists the shapes that are read",
+        fix=first.fix or "check that this is the right file; docs/data.md lists the shapes that are read",
     )
 
 
@@ -164,6 +165,10 @@ def _pair(row: object, line: int, report: LoadReport) -> PreferencePair:
     shape = classify(row)
     if not report.shape:
         report.shape, report.columns = shape, tuple(map(str, row))
+    elif {shape, report.shape} == {"text", "hh_prompt"}:
+        shape = report.shape  # the first row decides: a question may quote a transcript
+    elif shape == "implicit" != report.shape and "prompt" in row:
+        raise RowError("null_value", "is null", field="prompt", expected="text or a message list")
     elif shape != report.shape:
         raise InputError(
             f"this row has the shape {shape!r}, the rows before it {report.shape!r}",
@@ -173,6 +178,8 @@ def _pair(row: object, line: int, report: LoadReport) -> PreferencePair:
             fix="split the file by shape",
         )
     content = parse(row, shape)
+    for name in ("prompt", "chosen", "rejected"):
+        refuse_unread(row.get(name), name)
     marker = row.get(MARKER)
     if isinstance(marker, str) and report.noise_marker is None:
         report.noise_marker = whole(marker, MARKER)
@@ -205,4 +212,6 @@ def _with_unique_id(pair: PreferencePair, repeats: RepeatNumbers) -> PreferenceP
 
 def _drop(fault: RowError, path: str | Path, line: int) -> Drop:
     problem = f"{fault.field}: {fault.problem}" if fault.field else fault.problem
-    return Drop(origin=f"{path}:{line}", reason=fault.reason, problem=problem, expected=fault.expected)
+    return Drop(
+        origin=f"{path}:{line}", reason=fault.reason, problem=problem, expected=fault.expected, fix=fault.fix
+    )

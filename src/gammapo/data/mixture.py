@@ -76,7 +76,10 @@ def load_mixture(path: str | Path, *, on_bad: OnBad = "raise") -> LoadedPairs:
     path = Path(path)
     value = _read(path)
     sources = [_source(one, path, f"sources[{index}]") for index, one in enumerate(value["sources"])]
-    mixed = mix_pairs(sources, pairs=value.get("pairs"), seed=value.get("seed") or 0, on_bad=on_bad)
+    try:
+        mixed = mix_pairs(sources, pairs=value.get("pairs"), seed=value.get("seed") or 0, on_bad=on_bad)
+    except InputError as error:
+        raise error.inside(path) from error
     mixed.report.source = str(path)
     return mixed
 
@@ -126,6 +129,13 @@ def _source(value: Any, file: Path, field: str) -> Source:
     if not isinstance(value, dict) or not isinstance(value.get("path"), str):
         raise InputError("names no path", file=file, field=field, expected="{path: …, split: …, weight: …}")
     _known(value, [one.name for one in fields(Source)], file, field + ".")
+    if not isinstance(value.get("split"), str | None):
+        raise InputError(
+            f"is {value['split']!r}",
+            file=file,
+            field=f"{field}.split",
+            expected="the name of a split, as text",
+        )
     given = value["path"]
     inside = (file.parent / given).resolve()
     if not inside.exists() and HUB_ID.fullmatch(given):
@@ -185,9 +195,8 @@ def _wanted(counts: list[int], shares: list[float] | None, pairs: int | None) ->
     most = min(count / share for count, share in zip(counts, shares, strict=True))
     total = math.floor(most + 1e-9) if pairs is None else pairs
     if not 0 < total <= most + 1e-9:
-        raise InputError(
-            f"is {total}", field="pairs", expected=f"at most {math.floor(most + 1e-9)} at these weights"
-        )
+        limit = "at least 1" if total < 1 else f"at most {math.floor(most + 1e-9)} at these weights"
+        raise InputError(f"is {total}", field="pairs", expected=limit)
     whole = [math.floor(total * share + 1e-9) for share in shares]
     remainders = sorted(range(len(shares)), key=lambda k: (whole[k] - total * shares[k], k))
     for k in remainders[: total - sum(whole)]:

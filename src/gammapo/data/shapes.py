@@ -9,17 +9,20 @@
 | `ultrafeedback` | `prompt`, and `chosen`, `rejected` as whole conversations |
 | `implicit` | no `prompt`; `chosen`, `rejected` as whole conversations |
 | `hh` | no `prompt`; `chosen`, `rejected` as HH-RLHF transcripts |
+| `hh_prompt` | `prompt` as such a transcript up to "\\n\\nAssistant:", answers as text |
 | `alpaca_eval` | `instruction`, `output_1`, `output_2`, graded `preference` in [1, 2] |
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from gammapo.data.conversations import messages, split_answer, text, transcript
+from gammapo.data.conversations import OPENING, QUESTION, messages, split_answer, text, transcript
 from gammapo.data.faults import RowError
+from gammapo.data.foreign import asking_column, way_to_pairs
 from gammapo.types import Message
 
 SHAPES = (
@@ -30,14 +33,18 @@ SHAPES = (
     "ultrafeedback",
     "implicit",
     "hh",
+    "hh_prompt",
     "alpaca_eval",
 )
 SCORE_COLUMNS = (("score_chosen", "score_rejected"), ("chosen_score", "rejected_score"))
-SCORE_COLUMNS += (("chosen_rating", "rejected_rating"),)
+SCORE_COLUMNS += (("chosen_rating", "rejected_rating"), ("rating_chosen", "rating_rejected"))
+SCORE_COLUMNS += (("chosen-rating", "rejected-rating"),)
 MOST = (2 - 2**-23) * 2.0**127  # of a score, either way: the largest float32, as which losses read it
+# a list of messages in JSON or as Python prints it
+QUOTED = re.compile(r"""\s*\[\s*\{(?=.*["']role["']\s*:)(?=.*["']content["']\s*:).*\}\s*\]\s*""", re.DOTALL)
 MARKER = "gammapo_noise"  # what `gammapo corrupt` leaves in every row
 USED_COLUMNS = {"id", "prompt", "chosen", "rejected", "instruction", "output_1", "output_2", "preference"}
-USED_COLUMNS |= {MARKER, *(name for names in SCORE_COLUMNS for name in names)}
+USED_COLUMNS |= {"system", MARKER, *(name for names in SCORE_COLUMNS for name in names)}
 
 
 class Content(NamedTuple):
@@ -65,13 +72,20 @@ def classify(row: Mapping[str, Any]) -> str:
                 f"no column {field!r} among {', '.join(map(str, row)) or 'none'}",
                 field=field,
                 expected="prompt, chosen, rejected (or instruction, output_1, output_2, preference)",
-                fix="rename the columns as expected",
+                fix=way_to_pairs(row),
             )
         if row[field] is None:
             raise RowError("null_value", "is null", field=field, expected="text or a message list")
         if not isinstance(row[field], str | list):
-            kind = type(row[field]).__name__
-            raise RowError("not_text", f"holds {kind}", field=field, expected="text or a message list")
+            raise RowError(
+                "not_text",
+                f"holds {type(row[field]).__name__}",
+                field=field,
+                expected="text or a message list",
+                fix='write a single message as a list: [{"role": "assistant", "content": …}]'
+                if isinstance(row[field], dict)
+                else None,
+            )
     prompt, chosen, rejected = row.get("prompt"), row["chosen"], row["rejected"]
     if isinstance(chosen, str) != isinstance(rejected, str):
         raise RowError("not_text", "one answer is text, the other a message list", field="rejected")
@@ -81,14 +95,37 @@ def classify(row: Mapping[str, Any]) -> str:
         if answer == []:
             raise RowError("empty_answer", "holds no message", field=field, expected="an answer")
     if isinstance(chosen, str):
+        if QUOTED.fullmatch(chosen) and QUOTED.fullmatch(rejected):
+            raise RowError(
+                "not_text",
+                "holds a message list written as text, so that its brackets would be trained on",
+                field="chosen",
+                expected="text, or a message list that is a list",
+                fix="write the pairs as JSON lines or Parquet with real lists, or the answers as plain text",
+            )
         if "prompt" not in row:
+            _refuse_other_name(row, chosen)
             return "hh"
-        return "messages_prompt" if isinstance(prompt, list) else "text"
+        if isinstance(prompt, list):
+            return "messages_prompt"
+        return "hh_prompt" if isinstance(prompt, str) and QUESTION.fullmatch(prompt) else "text"
     if prompt is None:
         return "implicit"
     if isinstance(prompt, list):
         return "messages"
     return "ultrafeedback" if len(chosen) > 1 else "messages_answers"
+
+
+def _refuse_other_name(row: Mapping[str, Any], chosen: str) -> None:
+    name = asking_column(row)
+    if name is not None and not OPENING.match(chosen):
+        raise RowError(
+            "missing_column",
+            f"no column 'prompt' among {', '.join(map(str, row))}",
+            field="prompt",
+            expected="prompt, chosen, rejected",
+            fix=f"rename the column {name!r} to prompt",
+        )
 
 
 def parse(row: Mapping[str, Any], shape: str) -> Content:
@@ -119,6 +156,8 @@ def _labelled(row: Mapping[str, Any], shape: str) -> Content:
     if shape in ("text", "messages_prompt"):
         prompt = _prompt(row)
         chosen, rejected = text(row["chosen"], "chosen"), text(row["rejected"], "rejected")
+    elif shape == "hh_prompt":
+        prompt, chosen, rejected = _continued(row)
     else:
         read = _transcript if shape == "hh" else messages
         head, chosen = split_answer(read(row["chosen"], "chosen"), "chosen")
@@ -135,8 +174,53 @@ def _labelled(row: Mapping[str, Any], shape: str) -> Content:
             given = _prompt(row)
             if head[: len(given)] != given:
                 raise RowError("prompts_differ", "does not begin with the prompt", field="chosen")
+        if head and shape == "ultrafeedback":
+            _refuse_other_prompt(text(row["prompt"], "prompt"), head)
     better, worse = _scores(row)
-    return Content(prompt, chosen, rejected, better, worse)
+    return Content(_with_system(row, prompt), chosen, rejected, better, worse)
+
+
+def _continued(row: Mapping[str, Any]) -> tuple[tuple[Message, ...], str, str]:
+    """A transcript that waits for its answer, and two of them: alone, or with the transcript before each."""
+    start = text(row["prompt"], "prompt")
+    answers = [text(row[side], side) for side in ("chosen", "rejected")]
+    if all(answer.startswith(start) for answer in answers):
+        answers = [answer.removeprefix(start) for answer in answers]
+    turns = transcript(start, "prompt")
+    if turns and turns[-1].role == "assistant" and not turns[-1].content:
+        turns = turns[:-1]
+    return turns, answers[0].strip(), answers[1].strip()
+
+
+def _refuse_other_prompt(given: str, head: tuple[Message, ...]) -> None:
+    """Two columns that speak of different questions come from a faulty join: neither can be believed."""
+    asked = " ".join(given.split())
+    turns = (" ".join(turn.content.split()) for turn in head)
+    if asked and not any(turn and (turn in asked or asked in turn) for turn in turns):
+        raise RowError(
+            "other_prompt",
+            "is no turn of the conversation in chosen",
+            field="prompt",
+            expected="the question that chosen and rejected answer",
+        )
+
+
+def _with_system(row: Mapping[str, Any], prompt: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The prompt behind the system turn that a column `system` holds, as in Orca's pairs."""
+    said = row.get("system")
+    if said is None or said == "":
+        return prompt
+    turn = Message(role="system", content=text(said, "system"))
+    if prompt and prompt[0].role == "system":
+        if prompt[0].content.strip() != turn.content.strip():
+            raise RowError(
+                "prompts_differ",
+                "is not the system turn with which the prompt begins",
+                field="system",
+                expected="the same text, or one of the two",
+            )
+        return prompt
+    return (turn, *prompt) if turn.content.strip() else prompt
 
 
 def _prompt(row: Mapping[str, Any]) -> tuple[Message, ...]:

@@ -22,7 +22,20 @@ HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 SUFFIXES = (".jsonl", ".json", ".parquet", ".csv", ".tsv")
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 # columns of CSV that are never read as numbers
-TEXT = ("id", "prompt", "chosen", "rejected", "instruction", "output_1", "output_2")
+TEXT = ("id", "system", "prompt", "chosen", "rejected", "instruction", "output_1", "output_2")
+ARROW = ("an Arrow file", "give the folder that `save_to_disk` wrote, or write it as Parquet")
+UTF_16 = ("text in UTF-16", "write it as UTF-8")
+# first bytes of what cannot be read → what it is, and what to do
+PACKED = {
+    b"\x28\xb5\x2f\xfd": ("compressed by zstd", "unpack it with `zstd -d`, or compress it with gzip"),
+    b"\xfd7zXZ": ("compressed by xz", "unpack it with `xz -d`, or compress it with gzip"),
+    b"BZh": ("compressed by bzip2", "unpack it with `bzip2 -d`, or compress it with gzip"),
+    b"PK\x03\x04": ("a zip archive", "unpack it, and name the file inside"),
+    b"ARROW1": ARROW,
+    b"\xff\xff\xff\xff": ARROW,
+    b"\xff\xfe": UTF_16,
+    b"\xfe\xff": UTF_16,
+}
 
 
 def rows(source: str | Path, split: str | None = None) -> Iterator[Row]:
@@ -45,13 +58,18 @@ def rows(source: str | Path, split: str | None = None) -> Iterator[Row]:
 def _file(path: Path) -> Iterator[Row]:
     try:
         with path.open("rb") as probe:
-            start = probe.read(4)
+            start = probe.read(6)
     except OSError as error:
         raise InputError(
             f"cannot be read: {error.strerror}", file=path, fix="check its permissions"
         ) from error
-    if start == b"PAR1":
+    if start.startswith(b"PAR1"):
         return _parquet(path)
+    for magic, (what, fix) in PACKED.items():
+        if start.startswith(magic):
+            raise InputError(
+                f"is {what}", file=path, expected="JSON lines, JSON, CSV or Parquet; text as UTF-8", fix=fix
+            )
     delimiter = DELIMITERS.get(Path(path.name.lower().removesuffix(".gz")).suffix)
     return _json(path) if delimiter is None else _csv(path, delimiter)
 
@@ -66,6 +84,14 @@ def _json(path: Path) -> Iterator[Row]:
                     raw = raw.removeprefix(b"\xef\xbb\xbf")
                 if not raw.strip():
                     continue
+                if not begun and raw.strip() == b"{":
+                    raise InputError(
+                        "is JSON over several lines",
+                        file=path,
+                        line=line,
+                        expected="one JSON object a line, or a JSON array of objects",
+                        fix="put each pair on a line: `jq -c . FILE`, or `jq -c '.data[]' FILE` of a list",
+                    )
                 if not begun and raw.lstrip()[:1] == b"[":
                     yield from _array(path, b"\n" * (line - 1) + raw + stream.read())  # lines count on
                     return
@@ -114,12 +140,14 @@ def _csv(path: Path, delimiter: str) -> Iterator[Row]:
     import pyarrow.csv as csv
 
     try:
-        table = csv.read_csv(
-            path,
-            parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-            convert_options=csv.ConvertOptions(column_types=dict.fromkeys(TEXT, pyarrow.string())),
-        )
-    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        with _open_bytes(path) as stream:  # told by its first bytes, where pyarrow goes by the name
+            table = csv.read_csv(
+                stream,
+                parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+                convert_options=csv.ConvertOptions(column_types=dict.fromkeys(TEXT, pyarrow.string())),
+            )
+        _ = table.column_names  # which may be no UTF-8
+    except (pyarrow.ArrowException, OSError, ValueError, EOFError, zlib.error) as error:
         if "Empty CSV file" in str(error):
             return
         raise InputError(
@@ -182,8 +210,11 @@ def _folder(path: Path, split: str | None) -> Iterator[Row]:
 def _refuse_escapes(path: Path) -> None:
     """A link in the folder that leads out of it would read what was not given."""
     root = path.resolve()
+    allowed = [root]
+    if root.parent.name == "snapshots":  # the hub's cache: a snapshot is links to the repository's blobs
+        allowed.append(root.parent.parent / "blobs")
     for entry in path.rglob("*"):
-        if entry.is_symlink() and not entry.resolve().is_relative_to(root):
+        if entry.is_symlink() and not any(entry.resolve().is_relative_to(place) for place in allowed):
             raise InputError(
                 "is a link that leads out of the given folder",
                 file=entry,

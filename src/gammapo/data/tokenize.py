@@ -82,6 +82,8 @@ def tokenize_pairs(
     - "drop": leave the pair out, counted.
     - "raise": an error that names the pair.
 
+    Under any of them a pair whose answers are the same tokens is dropped and counted.
+
     Raises:
         InputError: naming the row, where the answer's text does not follow the prompt's text in the template;
             a limit is exceeded under "raise"; or no pair is left.
@@ -91,13 +93,14 @@ def tokenize_pairs(
         max_length=max_length, max_prompt_length=max_prompt_length, truncation=truncation
     )
     fmt = chat_format(tokenizer)
+    shared: dict[int, int] = {}
     done: list[TokenizedPair] = []
     for start in range(0, len(pairs), BATCH):
         batch = pairs[start : start + BATCH]
         for pair, encoded in zip(batch, _encode(batch, tokenizer, fmt, report), strict=True):
             fitted = _fit(pair, encoded, fmt, report)
             if fitted is not None:
-                done.append(_tokenized(pair, fitted))
+                done.append(_tokenized(pair, fitted, shared))
     report.pairs = len(done)
     if pairs and not done:
         raise InputError(
@@ -108,8 +111,17 @@ def tokenize_pairs(
 
 def encode_pair(pair: PreferencePair, tokenizer: Any) -> Encoded:
     """One pair's ids without any limit."""
+    return encode_pairs([pair], tokenizer, chat_format(tokenizer))[0]
+
+
+def encode_pairs(pairs: Sequence[PreferencePair], tokenizer: Any, fmt: ChatFormat) -> list[Encoded]:
+    """The ids of several pairs without any limit, in one call of the tokenizer.
+
+    Raises:
+        InputError: naming the first row that the template refuses or rewrites.
+    """
     report = TruncationReport(max_length=0, max_prompt_length=None, truncation="keep_end")
-    return _encode([pair], tokenizer, chat_format(tokenizer), report)[0]
+    return _encode(pairs, tokenizer, fmt, report)
 
 
 def _check_limits(max_length: int, max_prompt_length: int | None, truncation: str) -> None:
@@ -186,6 +198,9 @@ def _finished(answer: list[int], fmt: ChatFormat) -> list[int]:
 
 def _fit(pair: PreferencePair, ids: Encoded, fmt: ChatFormat, report: TruncationReport) -> Encoded | None:
     """The ids within the limits, or None if the pair is dropped."""
+    if ids.chosen == ids.rejected:  # a template may trim answers that differ in white space alone
+        report.dropped[pair.id] = "answers equal as tokens"
+        return None
     longest = max(len(ids.chosen), len(ids.rejected))
     limit, prompt_limit = report.max_length, report.max_prompt_length
     fits = len(ids.prompt) + longest <= limit and (prompt_limit is None or len(ids.prompt) <= prompt_limit)
@@ -228,12 +243,14 @@ def _account(report: TruncationReport, before: Encoded, after: Encoded) -> None:
     report.rejected_tokens_lost += lost[2]
 
 
-def _tokenized(pair: PreferencePair, ids: Encoded) -> TokenizedPair:
+def _tokenized(pair: PreferencePair, ids: Encoded, shared: dict[int, int]) -> TokenizedPair:
+    """`shared` holds one number for each id: a tokenizer gives every token one of its own, of 32 bytes."""
+    prompt, chosen, rejected = (tuple(shared.setdefault(token, token) for token in one) for one in ids)
     return TokenizedPair(
         id=pair.id,
-        prompt=tuple(ids.prompt),
-        chosen=tuple(ids.chosen),
-        rejected=tuple(ids.rejected),
+        prompt=prompt,
+        chosen=chosen,
+        rejected=rejected,
         chosen_score=pair.chosen_score,
         rejected_score=pair.rejected_score,
     )

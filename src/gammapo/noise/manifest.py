@@ -164,11 +164,12 @@ def read_manifest(path: str | Path) -> Manifest:
             source=value["source"],
             source_sha256=value["source_sha256"],
         )
+        fingerprint = manifest.fingerprint  # here, since a value of the wrong type fails only now
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
             f"is no noise manifest: {error}", file=path, expected=f"a JSON object of format {FORMAT!r}"
         ) from error
-    if manifest.fingerprint != value.get("fingerprint"):
+    if fingerprint != value.get("fingerprint"):
         raise InputError(
             "has been changed since it was written",
             file=path,
