@@ -121,6 +121,16 @@ def test_bad_recipes_exit_2_name_the_mend_and_leave_nothing(recipe, run, tmp_pat
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    "given", [["--gpus", 8], ["--engine", "ddp"], ["--gpu-memory", 40], ["--gpu-tflops", 300]]
+)
+def test_what_only_a_dry_run_heeds_is_refused_without_it(recipe, run, tmp_path, given):
+    code, out, err = run("train", recipe, *given)
+    assert (code, out) == (2, "")
+    assert f"{given[0]}: plans a dry run" in err
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_folder_that_is_no_model(recipe, run, tmp_path):
     (tmp_path / "empty").mkdir()
     code, _, err = run("train", recipe, f"model.path={tmp_path / 'empty'}")

@@ -269,3 +269,30 @@ def test_float16_is_said_and_not_handed_on(read):
     found = read(TRL | {"loss_type": "ipo", "fp16": True, "bf16": False})
     assert not {"fp16", "bf16"} & found.recipe["training"].keys()
     assert "fp16: float16 needs a scaled loss" in " ".join(found.differences)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "expected", "said"),
+    [
+        ({"warmup_steps": 20, "warmup_ratio": 0.1}, (20, 0.0), "warmup_ratio=0.1 is without effect"),
+        ({"warmup_steps": 0, "warmup_ratio": 0.1}, (None, 0.1), ""),
+        (
+            {"lr_scheduler_type": "constant", "warmup_ratio": 0.1},
+            (None, 0.0),
+            "the warm-up is without effect",
+        ),
+    ],
+    ids=str,
+)
+def test_the_warm_up_is_theirs(read, theirs, expected, said):
+    found = read(COMMON | {"gamma_beta_ratio": 0.4} | theirs)
+    assert found.checked is not None
+    training = found.recipe["training"]
+    assert (training.get("warmup_steps"), training["warmup_ratio"]) == expected
+    assert said in " ".join(found.differences)
+
+
+def test_the_options_of_a_schedule_are_kept(read):
+    theirs = {"lr_scheduler_type": "cosine_with_min_lr", "lr_scheduler_kwargs": {"min_lr_rate": 0.1}}
+    found = read(COMMON | {"gamma_beta_ratio": 0.4} | theirs)
+    assert found.recipe["training"]["lr_scheduler_kwargs"] == {"min_lr_rate": 0.1}

@@ -277,3 +277,52 @@ def test_a_loss_in_a_list_as_trl_has_it(load, tiny_tokenizer, tmp_path):
 def test_what_would_be_ignored_is_refused(settings, said, load, tiny_tokenizer, tmp_path):
     with pytest.raises(InputError, match=said):
         make("cpo", load, tiny_tokenizer, tmp_path, **settings)
+
+
+@pytest.mark.parametrize("config", [CPOConfig, DPOConfig])
+def test_configs_are_read_from_a_command_line_as_trls_are(config, tmp_path):
+    from transformers import HfArgumentParser
+
+    line = ["--output_dir", str(tmp_path), "--use_cpu", "--bf16", "false", "--loss_type", "gamma_simpo"]
+    (args,) = HfArgumentParser(config).parse_args_into_dataclasses([*line, "--loss_options", '{"tau": 2}'])
+    assert (args.loss_name, args.loss_options) == ("gamma_simpo", {"tau": 2})
+    assert HfArgumentParser(config).parse_args_into_dataclasses(line[:5])[0].loss_name
+
+
+def test_loss_options_that_are_none_are_told(tmp_path):
+    from gammapo.integrations.options import loss_of
+
+    args = DPOConfig(str(tmp_path), **SETTINGS, loss_options="beta=2")
+    with pytest.raises(InputError, match="loss_options: got 'beta=2'"):
+        loss_of(args)
+
+
+def test_metrics_of_ones_own_see_the_logits(load, tiny_tokenizer, tmp_path):
+    args = DPOConfig(str(tmp_path), **SETTINGS, loss_type="dpo")
+    rows = Dataset.from_list(ROWS)
+    trainer = DPOTrainer(
+        model=load(),
+        args=args,
+        train_dataset=rows,
+        eval_dataset=rows,
+        processing_class=tiny_tokenizer,
+        compute_metrics=lambda found: {"width": found.predictions.shape[-1]},
+    )
+    assert trainer.evaluate()["eval_width"] == len(tiny_tokenizer)
+
+
+@pytest.mark.parametrize("kind", ["cpo", "dpo"])
+def test_logged_log_probs_are_of_all_ranks(kind, load, tiny_tokenizer, tmp_path, monkeypatch):
+    trainer = make(kind, load, tiny_tokenizer, tmp_path, loss_type="gamma_simpo")
+    batch = trainer._prepare_inputs(next(iter(trainer.get_train_dataloader())))
+    trainer.model.train()
+
+    def logged():
+        if kind == "cpo":
+            return trainer.get_batch_loss_metrics(trainer.model, batch)[1]["logps/chosen"]
+        trainer.compute_loss(trainer.model, batch)
+        return trainer._metrics["train"]["logps/chosen"][-1]
+
+    alone = logged()
+    monkeypatch.setattr(trainer.accelerator, "gather", lambda own: torch.cat([own, torch.zeros_like(own)]))
+    assert logged() == pytest.approx(alone / 2), "the other rank's are 0"

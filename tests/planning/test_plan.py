@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from gammapo import planning
 from gammapo.errors import InputError
+from gammapo.planning.describe import sections
 from gammapo.planning.work import Lengths, hours, lengths_of, training_flops
 from gammapo.training import parse_recipe, train
 from gammapo.training.prepare import prepare
@@ -101,3 +102,18 @@ def test_dry_run_writes_nothing_and_reads_no_weights(recipe_dict, tmp_path):  # 
     table = runner.invoke(app, ["train", str(path), "--dry-run"]).stdout
     assert "head chunk" in table
     assert "not measured" in table
+
+
+@pytest.mark.parametrize(
+    ("settings", "steps", "said"),
+    [
+        ({"warmup_steps": 4}, 4, "after 4 steps"),
+        ({"lr_scheduler_type": "constant"}, 0, "constant, peak 0.001 from the first step"),
+    ],
+)
+def test_the_warm_up_is_the_one_that_is_run(recipe_dict, settings, steps, said):  # noqa: F811
+    recipe = parse_recipe(recipe_dict | {"training": recipe_dict["training"] | settings})
+    prepared, shape = prepare(recipe), planning.load_shape(recipe.model.path)
+    plan = planning.plan_run(prepared, shape)
+    assert plan.warmup_steps == steps
+    assert said in dict(sections(prepared, shape, plan)["schedule"])["learning rate"]

@@ -1,6 +1,7 @@
 """Adapters on the model's shape: what they name must be there, and no weights are read to tell."""
 
 import copy
+import json
 import shutil
 
 import pytest
@@ -47,3 +48,12 @@ def test_a_weight_that_embedding_and_head_share_is_not_adapted(tiny_model, part)
     tied.get_output_embeddings().weight = tied.get_input_embeddings().weight
     with pytest.raises(InputError, match="share one weight"):
         add_adapters(tied, section(target_modules=["q_proj", part]), seed=0)
+
+
+def test_code_beside_a_model_is_neither_run_nor_asked_about(tmp_path, monkeypatch):
+    """The loader refuses it a moment later."""
+    maps = {"AutoConfig": "code.Config", "AutoModelForCausalLM": "code.Model"}
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "strange", "auto_map": maps}))
+    (tmp_path / "code.py").write_text("raise SystemExit('code was run')")
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked at the terminal"))
+    check_targets(str(tmp_path), section(target_modules=["foo"]))

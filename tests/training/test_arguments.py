@@ -8,7 +8,7 @@ import yaml
 
 from gammapo.errors import InputError
 from gammapo.training import parse_recipe
-from gammapo.training.arguments import LIGER, make_arguments
+from gammapo.training.arguments import LIGER, make_arguments, warmup_steps
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from gammapo.training.arguments import LIGER, make_arguments
         ({"adam_beta1": "foo"}, "training.adam_beta1: got 'foo'; expected a valid number"),
         ({"adam_epsilon": float("nan")}, "training.adam_epsilon: got nan; expected a finite number"),
         ({"bf16": "maybe"}, "training.bf16: got 'maybe'; expected a valid boolean"),
-        ({"torch_compile": "maybe"}, "training.torch_compile: got 'maybe'"),
+        ({"torch_compile": True}, "training.torch_compile: cannot be taken: .*shared prompts"),
         ({"save_steps": 2.5}, "training.save_steps: got 2.5: .*must be an integer"),
         ({"save_strategy": "foo"}, "training.save_strategy: got 'foo'"),
         ({"warmup_steps": -1}, "training.warmup_steps: got -1"),
@@ -30,10 +30,27 @@ from gammapo.training.arguments import LIGER, make_arguments
             {"eval_strategy": "epoch"},
             "training.eval_strategy: got 'epoch': a run has no pairs to evaluate on",
         ),
-        ({"save_only_model": True}, "training.save_only_model: has no effect .*gone on from"),
-        ({"ignore_data_skip": True}, "training.ignore_data_skip: has no effect"),
+        ({"save_only_model": True}, "training.save_only_model: cannot be taken: .*gone on from"),
+        ({"ignore_data_skip": True}, "training.ignore_data_skip: cannot be taken"),
         ({"label_smoothing_factor": 0.4}, "training.label_smoothing_factor: .*cDPO"),
         ({"data_seed": 3}, "training.data_seed: .*training.seed"),
+        ({"remove_unused_columns": True}, "training.remove_unused_columns: .*no columns. .*remove the key"),
+        ({"fp16": True}, "training.fp16: cannot be taken: .*scaled loss"),
+        ({"push_to_hub": True}, "training.push_to_hub: .*gammapo export"),
+        ({"resume_from_checkpoint": "here"}, "training.resume_from_checkpoint: .*newest whole checkpoint"),
+        ({"auto_find_batch_size": True}, "training.auto_find_batch_size: .*tokens_per_batch"),
+        ({"include_num_input_tokens_seen": True}, "training.include_num_input_tokens_seen: .*tokens_per_s"),
+        ({"per_device_eval_batch_size": 4}, "training.per_device_eval_batch_size: .*no pairs to evaluate on"),
+        ({"save_strategy": "best"}, "training.save_strategy: got 'best': .*no checkpoint would ever be"),
+        ({"warmup_steps": 9, "warmup_ratio": 0.2}, "training.warmup_ratio: got 0.2, which warmup_steps"),
+        (
+            {"lr_scheduler_type": "constant", "warmup_ratio": 0.2},
+            "training.warmup_ratio: got 0.2, .*=constant .*constant_with_warmup",
+        ),
+        (
+            {"lr_scheduler_type": "constant", "warmup_steps": 9},
+            "training.warmup_steps: .*=constant has no warm-up",
+        ),
         ({"sample_every": 3, "logging_strategy": "epoch"}, "training.sample_every: .*'epoch'"),
         # what only the optimiser or the schedule looks at
         ({"adam_beta1": 1.5}, "training.adam_beta1: got 1.5: Invalid beta"),
@@ -109,3 +126,43 @@ def test_what_this_machine_cannot_do_is_said_when_it_should(recipe_dict):
     recipe_dict["training"]["deepspeed"] = "nowhere.json"
     with pytest.raises(InputError, match="training: these settings cannot be trained with here"):
         make_arguments(parse_recipe(recipe_dict), {})
+
+
+def test_what_is_off_does_no_harm(recipe_dict):
+    off = {"fp16": False, "push_to_hub": False, "resume_from_checkpoint": None, "do_eval": False}
+    assert make_arguments(parse_recipe(recipe_dict | {"training": off}), {}).fp16 is False
+
+
+def test_an_unknown_key_is_told_each_key_that_could_be_meant_once(recipe_dict):
+    with pytest.raises(InputError, match="unknown key 'zzz'") as caught:
+        parse_recipe(recipe_dict | {"training": {"zzz": 1}})
+    named = (caught.value.expected or "").removeprefix("one of ").split(", ")
+    assert len(named) == len(set(named))
+    assert {"learning_rate", "pairs_per_step", "optim"} <= set(named)
+    assert not {"output_dir", "data_seed"} & set(named), "these would be refused as well"
+
+
+@pytest.mark.parametrize(
+    ("settings", "ratio", "steps"),
+    [
+        ({"warmup_steps": 7}, 0.0, 7),
+        ({"warmup_steps": 0}, 0.0, 0),
+        ({"warmup_ratio": 0.25}, 0.25, 5),
+        ({"lr_scheduler_type": "constant"}, 0.0, 0),
+    ],
+    ids=str,
+)
+def test_the_recipe_tells_the_warm_up_that_is_run(recipe_dict, settings, ratio, steps):
+    """Also once it is written out with every default, and read again."""
+    recipe = parse_recipe(recipe_dict | {"training": settings})
+    again = parse_recipe(yaml.safe_load(recipe.as_yaml()))
+    for one in (recipe, again):
+        assert one.training.warmup_ratio == ratio
+        assert warmup_steps(one.training, 20) == make_arguments(one, {}).get_warmup_steps(20) == steps
+
+
+@pytest.mark.skipif(importlib.util.find_spec("optimi") is not None, reason="torch-optimi is installed")
+def test_an_optimiser_whose_package_is_missing_is_named_before_the_run(recipe_dict):
+    recipe = parse_recipe(recipe_dict | {"training": {"optim": "stable_adamw"}})  # may train elsewhere
+    with pytest.raises(InputError, match="cannot be trained with here: .*torch-optimi"):
+        make_arguments(recipe, {})

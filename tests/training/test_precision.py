@@ -11,7 +11,7 @@ from tests.training.test_run import weights
 
 from gammapo import models
 from gammapo.errors import InputError, RunError
-from gammapo.training import checkpoints, parse_recipe, train
+from gammapo.training import checkpoints, parse_recipe, run, train
 from gammapo.training.precision import check_masters, decide, keep_sums_wide
 
 
@@ -116,7 +116,7 @@ def test_a_run_launched_in_bfloat16_says_so_too(recipe_dict):
     for masters, more in (("float32", {"lora": {}}), ("dtype", {})):
         model = recipe_dict["model"] | {"dtype": "bfloat16", "masters": masters}
         recipe = parse_recipe(recipe_dict | more | {"model": model})
-        found = decide(recipe, gpu_has_bfloat16=True, launched_in_bfloat16=True)
+        found = decide(recipe, gpu_has_bfloat16=True, launched_in="bf16")
         assert found.arguments == {"bf16": True}
 
 
@@ -153,3 +153,47 @@ def test_nothing_is_logged_of_precision_by_default(recipe_dict, caplog):
     with caplog.at_level(logging.INFO):
         train(parse_recipe(recipe_dict))
     assert "pure" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("model", "more", "bf16"),
+    [
+        ({"dtype": "bfloat16"}, {}, False),
+        ({"dtype": "float16"}, {"lora": {}}, True),
+        ({"dtype": "float16", "masters": "dtype"}, {}, True),
+    ],
+)
+def test_two_types_of_arithmetic_at_once_are_refused(recipe_dict, model, more, bf16):
+    given = {"model": recipe_dict["model"] | model, "training": {"bf16": bf16}}
+    with pytest.raises(InputError, match=f"training.bf16: is {str(bf16).lower()}, and model.dtype=.*float32"):
+        decide(parse_recipe(recipe_dict | more | given), gpu_has_bfloat16=True)
+
+
+def test_a_launcher_that_computes_in_float16_is_refused_where_it_would_have_its_way(recipe_dict):
+    recipe = parse_recipe(recipe_dict)
+    with pytest.raises(InputError, match=r"mixed_precision: .*scaled loss.*--mixed_precision no"):
+        decide(recipe, gpu_has_bfloat16=False, launched_in="fp16")
+    assert decide(recipe, gpu_has_bfloat16=True, launched_in="fp16").arguments == {"bf16": True}
+
+
+def test_float16_under_adapters_is_allowed_aloud(recipe_dict):
+    model = recipe_dict["model"] | {"dtype": "float16"}
+    notice = decide(parse_recipe(recipe_dict | {"model": model, "lora": {}}), gpu_has_bfloat16=True).notice
+    assert notice is not None
+    assert "nothing scales the loss" in notice
+
+
+@pytest.mark.parametrize(
+    ("emulated", "use_cpu", "expected"), [(True, False, False), (False, False, True), (False, True, False)]
+)
+def test_a_gpu_that_emulates_bfloat16_computes_in_float32(
+    recipe_dict, monkeypatch, emulated, use_cpu, expected
+):
+    """A T4, say, for which PyTorch counts emulation too unless it is told not to."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(
+        torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or not emulated
+    )
+    monkeypatch.delenv("ACCELERATE_MIXED_PRECISION", raising=False)
+    recipe = parse_recipe(recipe_dict | {"training": {"use_cpu": use_cpu}})
+    assert run._decide_precision(recipe).arguments == {"bf16": expected}

@@ -60,6 +60,25 @@ def test_run_folder(recipe_dict):
     assert models.load_tokenizer(folder / "model").chat_template
 
 
+@pytest.mark.parametrize(("every", "steps"), [(3, [3, 6, 9, 10]), (100, [10])])
+def test_the_last_step_is_logged_too(recipe_dict, every, steps):
+    recipe_dict["training"]["logging_steps"] = every
+    result = train(parse_recipe(recipe_dict))
+    assert [row["step"] for row in metrics(result.folder)] == steps
+    assert result.metrics["step"] == 10
+    fine = train(
+        parse_recipe(
+            recipe_dict
+            | {
+                "output": recipe_dict["output"] + "-again",
+                "training": recipe_dict["training"] | {"logging_steps": 1},
+            }
+        )
+    )
+    means = sum(row["accuracy"] for row in metrics(fine.folder)[-(10 % every or every) :]) / (10 % every)
+    assert result.metrics["accuracy"] == pytest.approx(means)
+
+
 def test_killed_run_resumes_to_the_same_losses_weights_and_ledger(recipe_dict, tmp_path):
     recipe_dict["training"] |= {"sample_every": 3, "samples": 2, "sample_tokens": 8}
     whole = train(parse_recipe(recipe_dict | {"output": str(tmp_path / "whole")}))
@@ -98,6 +117,26 @@ def test_a_corrupt_checkpoint_is_passed_over(recipe_dict, tmp_path):
     assert again.resumed_from == 8
     assert metrics(whole.folder) == before
     assert all(torch.equal(value, weights(whole.folder)[name]) for name, value in expected.items())
+
+
+def test_a_run_that_needs_less_memory_goes_on_with_smaller_micro_batches(recipe_dict):
+    """What is read at once never changes the result, so the run is the same run."""
+    whole = train(parse_recipe(recipe_dict))
+    newest = checkpoints.last_good(whole.folder)
+    assert newest is not None
+    (newest / "optimizer.pt").write_bytes(b"torn")
+    note = json.loads((whole.folder / "run.json").read_text())
+    (whole.folder / "run.json").write_text(json.dumps(note | {"status": "started"}))
+    expected = weights(whole.folder)
+    recipe_dict["training"]["tokens_per_batch"] = 24
+    assert note["recipe"]["training"]["tokens_per_batch"] != 24
+    again = train(parse_recipe(recipe_dict))
+    assert again.resumed_from == 8
+    for name, value in weights(whole.folder).items():
+        torch.testing.assert_close(value, expected[name], rtol=0, atol=1e-4, msg=name)
+    noted = json.loads((whole.folder / "run.json").read_text())["recipe"]["training"]["tokens_per_batch"]
+    assert noted == yaml.safe_load((whole.folder / "recipe.yaml").read_text())["training"]["tokens_per_batch"]
+    assert noted == 24
 
 
 def test_a_finished_run_is_not_run_again(recipe_dict):
@@ -239,6 +278,25 @@ def test_adapters_are_not_trained_on_top_of_an_adapter(recipe_dict, tmp_path):
     assert not models.is_adapter(whole.model)
     with pytest.raises(InputError, match="4 bits"):
         models.load_model(first.model, four_bit=True)
+
+
+def test_with_adapters_and_a_reference_the_weights_are_digested_once(recipe_dict, monkeypatch):
+    from gammapo import logps
+    from gammapo.logps import reference
+
+    calls, real = [], logps.model_digest
+    for place in (logps, reference):
+        monkeypatch.setattr(place, "model_digest", lambda model: calls.append(1) or real(model))
+    train(parse_recipe(recipe_dict | {"lora": {"rank": 2}, "loss": {"name": "dpo"}}))
+    assert len(calls) == 1
+
+
+def test_adapters_on_a_relative_base_load_from_any_folder(recipe_dict, tmp_path, monkeypatch):
+    base = Path(recipe_dict["model"]["path"])
+    monkeypatch.chdir(base.parent)
+    result = train(parse_recipe(recipe_dict | {"lora": {"rank": 2}, "model": {"path": base.name}}))
+    monkeypatch.chdir(tmp_path)
+    assert models.load_model(result.model).config.vocab_size > 0
 
 
 @pytest.mark.parametrize("length", [{"num_train_epochs": 0.5}, {"num_train_epochs": 1.5}, {"max_steps": 3}])

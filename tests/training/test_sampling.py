@@ -32,6 +32,12 @@ def test_due_at_the_first_logging_step_from_each_multiple_on(every, logging, ste
     assert [step for step in range(logging, 9, logging) if plan.due(step, logging)] == steps
 
 
+def test_the_last_step_samples_what_has_come_since_the_last_row():
+    plan = SamplingPlan(every=4, prompts=(), max_new_tokens=8, seed=0)
+    assert not plan.due(10, 3), "the rows are of 3, 6, 9 and 10, and 9 has sampled for 8"
+    assert plan.due(8, 7)
+
+
 def test_prompts_are_distinct_and_drawn_by_seed():
     pairs = [TokenizedPair(id=f"p{i}", prompt=(i % 7,), chosen=(1,), rejected=(2,)) for i in range(21)]
     first = choose_prompts(pairs, 5, 0)

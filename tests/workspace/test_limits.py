@@ -68,9 +68,9 @@ def test_ranges_of_rewards_per_token_say_nothing_of_summed_ones():
     assert "takes sums" in notice
 
 
-@pytest.mark.parametrize("loss", ["dpo", "gamma_dpo"])
+@pytest.mark.parametrize("loss", ["dpo", "gamma_dpo", "cpo", "length_dpo", "wpo"])
 def test_a_loss_without_lengths_takes_sums_too(loss):
-    """start.sh --recipe dpo: its β is DPO's."""
+    """start.sh --recipe dpo: its β is DPO's. Some need lengths, and for another term."""
     content = recipe().model_dump() | {"loss": {"name": loss, "beta": 0.01}}
     (notice,) = check_limits(parse_recipe(content))
     assert "takes sums" in notice

@@ -16,19 +16,28 @@ def command(
     dry_run: bool = typer.Option(
         False, "--dry-run", help="Check everything that needs no weights, then stop."
     ),
-    gpus: int = typer.Option(1, min=1, help="dry run: GPUs over all nodes."),
-    engine: str = typer.Option("zero3", help="dry run: zero3, fsdp2 or ddp."),
-    gpu_memory: float = typer.Option(80.0, min=1, help="dry run: GiB of each."),
-    gpu_tflops: float = typer.Option(989.0, min=1, help="dry run: dense bfloat16 peak of each (H100: 989)."),
+    gpus: int = typer.Option(None, min=1, help="dry run: GPUs over all nodes (1)."),
+    engine: str = typer.Option(None, help="dry run: zero3 (the default), fsdp2 or ddp."),
+    gpu_memory: float = typer.Option(None, min=1, help="dry run: GiB of each (80)."),
+    gpu_tflops: float = typer.Option(None, min=1, help="dry run: dense bfloat16 peak of each (H100: 989)."),
     format: Format = typer.Option(Format.table, help="How to print the result."),
 ) -> None:
     """Train one model; the same command goes on where a killed run stood."""
     from gammapo.cli.console import print_json, print_table, progress, stderr
+    from gammapo.errors import InputError
     from gammapo.training import load_recipe, train
 
+    planned = {"gpus": gpus, "engine": engine, "gpu_memory": gpu_memory, "gpu_tflops": gpu_tflops}
+    asked = {name: value for name, value in planned.items() if value is not None}
+    if asked and not dry_run:  # a run that was to take eight GPUs would take one, without a word
+        raise InputError(
+            "plans a dry run, and has no part in training",
+            field="--" + next(iter(asked)).replace("_", "-"),
+            fix="add --dry-run, or start the run on several GPUs with scripts/start.sh or torchrun",
+        )
     checked = load_recipe(recipe, overrides)
     if dry_run:
-        _plan(checked, format, gpus, engine, gpu_memory, gpu_tflops)
+        _plan(checked, format, **asked)
         return
     with progress("training") as bar:
         result = train(checked, on_step=bar, say=stderr.print)
@@ -61,7 +70,15 @@ def _leave_group() -> None:
         dist.destroy_process_group()
 
 
-def _plan(recipe: Any, format: Format, gpus: int, engine: str, gpu_memory: float, gpu_tflops: float) -> None:
+def _plan(
+    recipe: Any,
+    format: Format,
+    *,
+    gpus: int = 1,
+    engine: str = "zero3",
+    gpu_memory: float = 80.0,
+    gpu_tflops: float = 989.0,
+) -> None:
     """Check what needs no weights, and say what the run will do and need."""
     from gammapo import planning
     from gammapo.cli.console import print_json, stderr

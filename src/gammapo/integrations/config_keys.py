@@ -16,8 +16,8 @@ WHOLE = COUNTS | {"max_steps", "seed"}
 ABOVE_ZERO = COUNTS | {"beta"}
 NUMBERS = WHOLE | {
     *"beta gamma gamma_beta_ratio simpo_gamma cpo_alpha sft_weight label_smoothing tau flip alpha".split(),
-    *"learning_rate num_train_epochs warmup_ratio weight_decay max_grad_norm logging_steps".split(),
-    *"adam_beta1 adam_beta2 adam_epsilon lora_alpha lora_dropout".split(),
+    *"learning_rate num_train_epochs warmup_ratio warmup_steps weight_decay max_grad_norm".split(),
+    *"logging_steps adam_beta1 adam_beta2 adam_epsilon lora_alpha lora_dropout".split(),
 }
 
 

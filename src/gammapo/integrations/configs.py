@@ -27,7 +27,9 @@ PASSED = (
     "num_train_epochs",
     "max_steps",
     "lr_scheduler_type",
+    "lr_scheduler_kwargs",
     "warmup_ratio",
+    "warmup_steps",
     "weight_decay",
     "max_grad_norm",
     "seed",
@@ -175,6 +177,7 @@ def _training(theirs: Theirs, found: Imported, gpus: int) -> None:
     pairs = batch * accumulation * gpus
     training = {key: theirs[key] for key in PASSED if theirs.get(key) is not None}
     training["pairs_per_step"] = pairs
+    _warm_up(training, found)
     defaults = {"num_train_epochs": 3, "lr_scheduler_type": "linear", "warmup_ratio": 0.0, "seed": 42}
     for key, value in defaults.items():
         training.setdefault(key, value)
@@ -198,6 +201,23 @@ def _training(theirs: Theirs, found: Imported, gpus: int) -> None:
         )
     if theirs.get("length_norm") is False:
         found.differences.append("length_norm=false has no effect in their SimPO trainer; gaps are per token")
+
+
+def _warm_up(training: dict[str, Any], found: Imported) -> None:
+    """Leave one of the two keys, as transformers does: steps before a share, and none without a warm-up."""
+    steps, share = training.get("warmup_steps"), training.get("warmup_ratio")
+    if steps and share:
+        found.differences.append(f"warmup_ratio={share} is without effect beside warmup_steps={steps}")
+    if steps:
+        training["warmup_ratio"] = 0.0
+    else:
+        training.pop("warmup_steps", None)
+    if training.get("lr_scheduler_type") == "constant" and (steps or share):
+        training.pop("warmup_steps", None)
+        training["warmup_ratio"] = 0.0
+        found.differences.append(
+            "the warm-up is without effect with lr_scheduler_type constant, and left out"
+        )
 
 
 def _rest(theirs: Theirs, found: Imported) -> None:

@@ -49,7 +49,15 @@ def loss_of(config: Any) -> Loss:
     Raises:
         InputError: an unknown loss or option, an option given twice, or a TRL option without a part in it.
     """
-    options = dict(config.loss_options or {})
+    given = config.loss_options or {}
+    if not isinstance(given, dict):
+        raise InputError(
+            f"got {given!r}",
+            field="loss_options",
+            expected='the loss\'s own options, as {"beta": 2.5}',
+            fix="write it so",
+        )
+    options = dict(given)
     for theirs, ours in RENAMED.items():
         value = getattr(config, theirs, None)
         if value is None:

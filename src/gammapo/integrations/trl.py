@@ -15,10 +15,10 @@ not over the accumulated step as in `gammapo train`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 
@@ -104,6 +104,11 @@ class OurLoss:
             self.keeper.note(output, ids, self.state.global_step + 1, float(self.state.epoch or 0))
         return output
 
+    def _mean_logps(self: Any, chosen: Any, rejected: Any) -> dict[str, Any]:
+        """Over all ranks' pairs, as TRL logs them."""
+        sides = {"logps/chosen": chosen, "logps/rejected": rejected}
+        return {name: self.accelerator.gather(side.detach()).mean() for name, side in sides.items()}
+
     def _save_checkpoint(self: Any, model: Any, trial: Any) -> None:
         super()._save_checkpoint(model, trial)  # pyright: ignore[reportAttributeAccessIssue]
         self.keeper.save(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}")
@@ -132,8 +137,11 @@ def _cpo_config(base: Any) -> type:
     class CPOConfig(base):
         """TRL's CPOConfig. β and γ unset are the loss's own defaults, not TRL's 0.1 and 0.5."""
 
+        # a parser of command lines gives these as JSON
+        _VALID_DICT_FIELDS: ClassVar[list[str]] = [*base._VALID_DICT_FIELDS, "loss_options"]
+
         loss_type: str = "gamma_simpo"  # gammapo itself wants a reference, which CPOTrainer has not
-        loss_options: dict[str, Any] | None = None
+        loss_options: dict[str, Any] | str | None = None
         beta: float | None = None
         simpo_gamma: float | None = None
         cpo_alpha: float | None = None
@@ -152,8 +160,10 @@ def _dpo_config(base: Any) -> type:
     class DPOConfig(base):
         """TRL's DPOConfig. β unset is the loss's own default, not TRL's 0.1."""
 
-        loss_type: Any = "dpo"
-        loss_options: dict[str, Any] | None = None
+        _VALID_DICT_FIELDS: ClassVar[list[str]] = [*base._VALID_DICT_FIELDS, "loss_options"]
+
+        loss_type: list[str] = field(default_factory=lambda: ["dpo"])  # one, or its name alone
+        loss_options: dict[str, Any] | str | None = None
         beta: float | None = None
         loss_name: str | None = None
 
@@ -193,11 +203,7 @@ def _cpo_trainer(base: Any) -> type:
             )
             output = self._output(model, logps, batch.get(PAIR_ID))
             prefix = "eval_" if train_eval == "eval" else ""
-            values = {
-                **metrics_of(output),
-                "logps/chosen": chosen.detach().mean(),
-                "logps/rejected": rejected.detach().mean(),
-            }
+            values = {**metrics_of(output), **self._mean_logps(chosen, rejected)}
             loss = output.loss
             if self.aux_loss_enabled:  # of the routers of a mixture of experts, the last that is returned
                 loss = loss + self.aux_loss_coef * more[-1]
@@ -246,17 +252,16 @@ def _dpo_trainer(base: Any) -> type:
             )
             output = self._output(model, logps, ids)
             mode = "train" if model.training else "eval"
-            values = {
-                **metrics_of(output),
-                "logps/chosen": chosen.detach().mean(),
-                "logps/rejected": rejected.detach().mean(),
-            }
+            values = {**metrics_of(output), **self._mean_logps(chosen, rejected)}
             loss = output.loss
             if self.aux_loss_enabled:
                 loss = loss + self.router_aux_loss_coef * outputs.aux_loss
                 values["aux_loss"] = self.accelerator.gather_for_metrics(outputs.aux_loss.detach()).mean()
             for name, value in values.items():
                 self._metrics[mode][name].append(value.item())
+            if return_outputs:  # for compute_metrics; the fused head has built no logits
+                with torch.no_grad():
+                    outputs = model(**given, use_cache=False)
             return (loss, outputs) if return_outputs else loss
 
         def _reference(self, inputs: Any) -> tuple[Any, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gammapo.models.load import quiet
+from gammapo.models.whole import quiet
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -38,4 +39,8 @@ def add_lora(
     )
     torch.manual_seed(seed)
     with quiet():
-        return get_peft_model(model, config)
+        adapted = get_peft_model(model, config)
+    base = config.base_model_name_or_path
+    if base is not None and Path(base).is_dir():  # what is saved must be found from any working directory
+        config.base_model_name_or_path = str(Path(base).absolute())
+    return adapted

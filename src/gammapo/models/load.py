@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gammapo.errors import GammapoError, InputError, MissingExtraError
+from gammapo.errors import InputError, MissingExtraError
 from gammapo.models import embedded
+from gammapo.models.whole import OPTIONS, read_whole, reading
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 DTYPES = ("float32", "bfloat16", "float16")
-# code that lies beside a model's weights is not run, and nobody is asked at the terminal whether it may be
-OPTIONS = {"trust_remote_code": False}
 
 
 def resolve(path: str | Path) -> str:
@@ -59,16 +57,9 @@ def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
     where = resolve(path)
     if is_adapter(where) and not any(Path(where).glob("tokenizer*")):
         return load_tokenizer(_base_of(where))
-    try:
+    fix = "save the tokenizer into the model's folder, or check the hub id and the network"
+    with reading("tokenizer can be loaded", path, fix=fix):
         tokenizer = AutoTokenizer.from_pretrained(where, **OPTIONS)
-    except Exception as error:  # a damaged file makes its reader raise anything
-        if isinstance(error, GammapoError):
-            raise
-        raise InputError(
-            f"no tokenizer can be loaded: {_told(error)}",
-            file=path,
-            fix="save the tokenizer into the model's folder, or check the hub id and the network",
-        ) from error
     if len(tokenizer) < 100:  # without its files, transformers makes one that knows special tokens only
         raise InputError(
             f"the tokenizer knows {len(tokenizer)} tokens",
@@ -77,6 +68,20 @@ def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
             fix="save the tokenizer into the model's folder",
         )
     return tokenizer
+
+
+def load_config(path: str | Path, *, local_files_only: bool = False) -> PretrainedConfig:
+    """A model's config, which needs none of its weights.
+
+    Raises:
+        InputError: there is none, or it needs code from beside the weights.
+    """
+    from transformers import AutoConfig
+
+    where = resolve(path)
+    fix = "give a folder with config.json, or a hub id that the network reaches"
+    with reading("model config can be read", path, fix=fix):
+        return AutoConfig.from_pretrained(where, local_files_only=local_files_only, **OPTIONS)
 
 
 def load_model(
@@ -117,50 +122,32 @@ def load_model(
             expected="a whole model, to be read in 4 bits",
             fix="merge it first (gammapo export RUN --merge -o FOLDER)",
         )
-    try:
-        with quiet():
-            if is_adapter(where):
-                model = _load_adapter(where, dtype)
-            elif four_bit:
-                model = _in_four_bits(where, dtype)
-            elif not weights:
-                model = _without_weights(where, dtype)
-            else:
-                model = _whole_model(where, dtype=getattr(torch, dtype))
-    except (MemoryError, torch.OutOfMemoryError):
-        raise
-    except Exception as error:  # a damaged file makes its reader raise anything
-        if isinstance(error, GammapoError) or "allocate" in str(error):  # no memory, as PyTorch says on a CPU
-            raise
-        raise InputError(
-            f"no causal language model can be loaded: {_told(error)}",
-            file=path,
-            fix="give a folder saved by save_pretrained, a hub id that the network reaches, or smollm2",
-        ) from error
+    fix = "give a folder saved by save_pretrained, a hub id that the network reaches, or smollm2"
+    with reading("causal language model can be loaded", path, fix=fix):
+        if is_adapter(where):
+            model = _load_adapter(where, dtype)
+        elif four_bit:
+            model = _in_four_bits(where, dtype)
+        elif not weights:
+            model = _without_weights(where, dtype)
+        else:
+            model = _whole_model(where, dtype=getattr(torch, dtype))
     if device:
         model.to(device)  # pyright: ignore[reportArgumentType]
     return model.eval()
 
 
 def _whole_model(where: str, **options: Any) -> PreTrainedModel:
-    """The model with every weight from its files: transformers would begin a missing one at random, and say
-    no more than that."""
     from transformers import AutoModelForCausalLM
 
-    read: Any = AutoModelForCausalLM.from_pretrained  # its annotation knows no loading info
-    model, info = read(where, output_loading_info=True, ignore_mismatched_sizes=True, **OPTIONS, **options)
-    other_sizes = sorted(name for name, *_ in info["mismatched_keys"])
-    missing = sorted(set(info["missing_keys"]) - set(other_sizes))
-    for names, problem in ((missing, "are missing"), (other_sizes, "have other sizes than its config says")):
-        if names:
-            raise InputError(
-                f"weights of the {type(model).__name__} {problem}: {names[0]}, {len(names)} in all",
-                file=where,
-                expected="every weight of a causal language model, by the names that transformers saves",
-                fix="copy or convert the model again, whole; one that was trained as a classifier or reward "
-                "model has no language-model head",
-            )
-    return model
+    return read_whole(
+        AutoModelForCausalLM,
+        where,
+        expected="every weight of a causal language model, by the names that transformers saves",
+        fix="copy or convert the model again, whole; one that was trained as a classifier or reward model "
+        "has no language-model head",
+        **options,
+    )
 
 
 def _in_four_bits(where: str, dtype: str) -> PreTrainedModel:
@@ -193,10 +180,10 @@ def _without_weights(where: str, dtype: str) -> PreTrainedModel:
     """The architecture with parameters of untouched memory; buffers that no checkpoint holds are right."""
     import torch
     from accelerate import init_empty_weights
-    from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
+    from transformers import AutoModelForCausalLM, GenerationConfig
 
     with init_empty_weights(include_buffers=False):
-        config = AutoConfig.from_pretrained(where, **OPTIONS)
+        config = load_config(where)
         model = AutoModelForCausalLM.from_config(config, dtype=getattr(torch, dtype))
     made: dict[int, torch.nn.Parameter] = {}  # by what they replace, so that tied weights stay tied
     for module in model.modules():
@@ -252,31 +239,3 @@ def _load_adapter(where: str, dtype: str) -> PreTrainedModel:
         wrapped = PeftModel.from_pretrained(base, where)
     merged = wrapped.merge_and_unload()  # pyright: ignore[reportCallIssue]
     return merged.requires_grad_(True)  # pyright: ignore[reportReturnType]  # PEFT had frozen the base
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """No progress bars of transformers' own, and no notices of one library to another's authors."""
-    import warnings
-
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
-            yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
-
-
-def _told(error: Exception) -> str:
-    """What an error of another library says, in a line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = " ".join(lines[:2]) if lines and lines[0].endswith(":") else "".join(lines[:1])
-    if "trust_remote_code" in str(error):
-        told = "it needs code from beside its weights, which is not run here"
-    told = told[:300].rstrip(". ") or "no reason given"
-    return told if isinstance(error, (OSError, ValueError)) else f"{type(error).__name__}: {told}"

@@ -51,7 +51,8 @@ def _schedule(prepared: Prepared, plan: RunPlan) -> Rows:
         ),
         (
             "learning rate",
-            f"{settings.lr_scheduler_type}, peak {settings.learning_rate:g} after {plan.warmup_steps} steps",
+            f"{settings.lr_scheduler_type}, peak {settings.learning_rate:g} "
+            + (f"after {plan.warmup_steps} steps" if plan.warmup_steps else "from the first step"),
         ),
         (
             "micro-batches",

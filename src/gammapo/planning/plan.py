@@ -9,6 +9,7 @@ from gammapo.errors import InputError
 from gammapo.planning.memory import ENGINES, GIB, Memory, Setting, estimate_memory
 from gammapo.planning.shape import ModelShape
 from gammapo.planning.work import PEAK, SHARE, hours, lengths_of, training_flops
+from gammapo.training.arguments import warmup_steps
 from gammapo.training.batches import StepPlan, plan_epoch
 from gammapo.training.prepare import Prepared, total_steps
 
@@ -109,7 +110,7 @@ def plan_run(
         pairs=len(prepared.pairs),
         steps=steps,
         steps_per_epoch=len(plans),
-        warmup_steps=math.ceil(steps * settings.warmup_ratio),
+        warmup_steps=warmup_steps(settings, steps),
         last_step_pairs=len(plans[-1].pairs),
         left_out=len(prepared.pairs) - used,
         micro_batches=count,

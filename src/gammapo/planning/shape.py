@@ -36,20 +36,7 @@ def load_shape(path: str) -> ModelShape:
     Raises:
         InputError: no config there, or one of no causal language model with attention.
     """
-    from transformers import AutoConfig
-
-    try:
-        config = AutoConfig.from_pretrained(models.resolve(path))
-    except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(
-            f"no model config can be read: {first}",
-            file=path,
-            fix="give a folder with config.json, or a hub id that the network reaches",
-        ) from error
-    return shape_of(config, name=path)
+    return shape_of(models.load_config(path), name=path)
 
 
 def shape_of(config: Any, *, name: str = "") -> ModelShape:

@@ -73,10 +73,10 @@ def check_targets(path: str, lora: LoraSection) -> None:
     if lora.target_modules == "all-linear":  # every model has some
         return
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM
 
     try:
-        config = AutoConfig.from_pretrained(models.resolve(path), local_files_only=True)
+        config = models.load_config(path, local_files_only=True)
         with torch.device("meta"):
             shape = AutoModelForCausalLM.from_config(config)
     except (OSError, ValueError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import os
 import typing
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ import pydantic
 
 from gammapo import models
 from gammapo.errors import InputError, nearest
+from gammapo.training.argument_keys import MANAGED, REFUSED, UNEVALUATED
 
 if TYPE_CHECKING:
     from transformers import TrainingArguments
@@ -27,33 +29,16 @@ OWN = (
     "samples",
     "sample_tokens",
 )  # never given to transformers
-MANAGED = {
-    "output_dir": "output",
-    "per_device_train_batch_size": "training.tokens_per_batch",
-    "gradient_accumulation_steps": "training.pairs_per_step",
-    "remove_unused_columns": "nothing: it has no meaning here",
-}
-# what these would do is done otherwise here, or would make a resumed run another one
-REFUSED = {
-    "save_only_model": "a checkpoint without the optimiser cannot be gone on from",
-    "ignore_data_skip": "a resumed run would meet some pairs twice and others never",
-    "label_smoothing_factor": "the loss is a preference loss; cDPO and rDPO smooth labels (loss.name)",
-    "dataloader_drop_last": "every pair is trained on; what several ranks cannot share evenly is said",
-    "data_seed": "the order of the pairs comes from training.seed",
-    "train_sampling_strategy": "the order of the pairs comes from training.seed",
-    "dataloader_num_workers": "pairs are tokenised before training, and nothing is left to load",
-    "torch_empty_cache_steps": "memory is not given back between steps here",
-}
 RULED = {"lr_scheduler_type", "save_steps"}  # keys of the section for which transformers has rules of its own
 # whether these can be taken depends on machine and launcher, so only the run itself can tell
 OF_THE_PLACE = {
     *"tf32 deepspeed fsdp fsdp_config parallelism_config accelerator_config".split(),
-    *"torch_compile torch_compile_backend torch_compile_mode".split(),
 }
 OF_TORCH = {"adamw_torch", "adamw_torch_fused", "sgd", "adagrad", "rmsprop", "adafactor"}  # need no package
 FAULTS = (ValueError, TypeError, KeyError, ArithmeticError)  # what transformers and torch refuse values with
 # of Liger's kernels those for which there is none here; its head would not give log-probs
 LIGER = {"rms_norm": False, "cross_entropy": False, "fused_linear_cross_entropy": False}
+WARMED = "lr_scheduler_type=constant_with_warmup"
 CHANGE = "change the recipe, or give it on the command line as key=value"
 
 
@@ -70,11 +55,12 @@ def checked(settings: TrainingSection) -> TrainingSection:
     from transformers import TrainingArguments
 
     kinds = typing.get_type_hints(TrainingArguments)
-    _check_keys(extra, list(kinds), [*type(settings).model_fields, *kinds])
+    _check_keys(extra, list(kinds), list(type(settings).model_fields))
     settings = settings.model_copy(
         update={key: _typed(key, value, kinds[key]) for key, value in extra.items()}
     )
     _check_names(settings)
+    settings = _with_one_warm_up(settings)
     if settings.sample_every is not None and extra.get("logging_strategy", "steps") != "steps":
         raise InputError(
             f"samples are drawn when metrics are logged, and that is set to {extra['logging_strategy']!r}",
@@ -134,15 +120,16 @@ def _given(settings: TrainingSection) -> dict[str, Any]:
 # ---- one key at a time ----
 
 
-def _check_keys(extra: Mapping[str, Any], known: list[str], all_keys: list[str]) -> None:
+def _check_keys(extra: Mapping[str, Any], known: list[str], own: list[str]) -> None:
+    taken = {*own, *known} - MANAGED.keys() - REFUSED.keys()
     for key in extra:
         if key in MANAGED:
             raise InputError(
                 "gammapo sets this itself", field=f"training.{key}", fix=f"set {MANAGED[key]} instead"
             )
-        if key in REFUSED:
+        if key in REFUSED and extra[key] is not None and extra[key] is not False:  # what is off does no harm
             raise InputError(
-                f"has no effect that could be kept: {REFUSED[key]}",
+                f"cannot be taken: {REFUSED[key]}",
                 field=f"training.{key}",
                 fix="remove the key",
             )
@@ -150,7 +137,7 @@ def _check_keys(extra: Mapping[str, Any], known: list[str], all_keys: list[str])
             raise InputError(
                 f"unknown key {key!r}",
                 field=f"training.{key}",
-                expected=nearest(key, all_keys),
+                expected=nearest(key, sorted(taken)),
                 fix="correct the key or remove it",
             )
 
@@ -186,6 +173,36 @@ def _check_names(settings: TrainingSection) -> None:
             raise InputError(
                 f"got {value!r}", field=f"training.{key}", expected=nearest(str(value), known), fix=CHANGE
             )
+
+
+# ---- warm-up ----
+
+
+def warmup_steps(settings: TrainingSection, steps: int) -> int:
+    """Steps of warm-up in a run of so many, as transformers counts them."""
+    given = (settings.model_extra or {}).get("warmup_steps", settings.warmup_ratio)
+    return int(given) if given >= 1 else math.ceil(steps * given)
+
+
+def _with_one_warm_up(settings: TrainingSection) -> TrainingSection:
+    """The section with a warmup_ratio of 0 where it has no say: beside warmup_steps, or without a warm-up."""
+    rival = next((key for key in (settings.model_extra or {}) if key == "warmup_steps"), None)
+    if settings.lr_scheduler_type == "constant":
+        rival = "lr_scheduler_type=constant"
+        if (settings.model_extra or {}).get("warmup_steps"):
+            raise InputError(
+                f"{rival} has no warm-up", field="training.warmup_steps", fix=f"remove it, or take {WARMED}"
+            )
+    if rival is None or not settings.warmup_ratio:
+        return settings
+    if "warmup_ratio" in settings.model_fields_set:
+        raise InputError(
+            f"got {settings.warmup_ratio:g}, which {rival} would leave without effect",
+            field="training.warmup_ratio",
+            expected="one of them",
+            fix="remove it" if rival == "warmup_steps" else f"set it to 0, or take {WARMED}",
+        )
+    return settings.model_copy(update={"warmup_ratio": 0.0})
 
 
 # ---- all together ----
@@ -227,13 +244,15 @@ def _refusal(settings: TrainingSection, values: Mapping[str, Any]) -> str | None
 def _build(args: TrainingArguments) -> None:
     """Build optimiser and schedule as the trainer will, over one weight: most values are checked only there.
 
-    Optimisers of other packages may need the model, so theirs are left to the trainer.
+    Optimisers of other packages may need the model, so their values are left to the trainer.
     """
     import torch
     from transformers import Trainer, get_scheduler
 
     if args.eval_strategy != "no" or args.eval_on_start:
-        raise ValueError("a run has no pairs to evaluate on")
+        raise ValueError(UNEVALUATED)
+    if args.save_strategy == "best":
+        raise ValueError(f"{UNEVALUATED}, so that no checkpoint would ever be the best")
     if args.use_liger_kernel and importlib.util.find_spec("liger_kernel") is None:
         raise ValueError("use_liger_kernel needs the package liger-kernel (pip install 'gammapo[liger]')")
     weight = torch.nn.Parameter(torch.zeros(1, device=args.device))
@@ -241,6 +260,13 @@ def _build(args: TrainingArguments) -> None:
     options: dict[str, Any] = {"lr": args.learning_rate}
     if str(getattr(args.optim, "value", args.optim)) in OF_TORCH:
         kind, options = Trainer.get_optimizer_cls_and_kwargs(args)
+    else:
+        try:  # only whether the package is there
+            Trainer.get_optimizer_cls_and_kwargs(args)
+        except ImportError:
+            raise
+        except Exception:
+            pass
     get_scheduler(
         args.lr_scheduler_type,
         optimizer=kind([weight], **options),

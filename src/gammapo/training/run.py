@@ -89,10 +89,12 @@ def _train(
     if begun:
         run_folder.check_start(folder, start)
     # not before all that can be refused has been taken
-    if main and not (begun and run_folder.is_claimed(folder)):
+    if begun and run_folder.is_claimed(folder):
+        run_folder.renew(folder, prepared)
+    elif main:
         run_folder.claim(folder, prepared, start)
     trainer.accelerator.wait_for_everyone()
-    _give_reference(trainer, prepared, folder, say)
+    _give_reference(trainer, prepared, folder, say, start)
     resumed = checkpoints.last_good(folder)
     step = None
     if resumed is not None:
@@ -140,10 +142,12 @@ def _decide_precision(recipe: Recipe) -> Precision:
 
     from gammapo.training.precision import decide
 
+    on_cpu = (recipe.training.model_extra or {}).get("use_cpu") or not torch.cuda.is_available()
     return decide(
         recipe,
-        gpu_has_bfloat16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
-        launched_in_bfloat16=os.environ.get("ACCELERATE_MIXED_PRECISION") == "bf16",
+        # emulated, older GPUs have it too, slower than float32
+        gpu_has_bfloat16=not on_cpu and torch.cuda.is_bf16_supported(including_emulation=False),
+        launched_in=os.environ.get("ACCELERATE_MIXED_PRECISION", "no"),
     )
 
 
@@ -186,8 +190,8 @@ def _start(model, recipe: Recipe) -> str | None:
     return None if recipe.lora is None else logps.model_digest(model)
 
 
-def _give_reference(trainer, prepared: Prepared, folder: Path, say) -> None:
-    """Log-probs under the starting model, for a loss that compares with it.
+def _give_reference(trainer, prepared: Prepared, folder: Path, say, start: str | None) -> None:
+    """Log-probs under the starting model, for a loss that compares with it; `start` is its digest, if known.
 
     They are read where the trainer put the model, by all ranks together. A sharded model can be read only
     once it is sharded, which the trainer does when it begins; of a run that goes on it holds trained weights
@@ -220,8 +224,8 @@ def _give_reference(trainer, prepared: Prepared, folder: Path, say) -> None:
 
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
         trainer.before_training = give_sharded
-    else:
-        give()
+    else:  # the first rank alone asks which model a file was made with, and the digest reads every weight
+        give(start if trainer.is_world_process_zero() else "")
 
 
 def _steps(prepared: Prepared, args: TrainingArguments) -> StepDataset:

@@ -35,9 +35,16 @@ class RunResult:
     metrics: dict[str, float]  # of the last logged step
 
 
-def _identity(recipe: Recipe) -> dict[str, Any]:
-    """What makes two runs the same run: everything but where it is written."""
-    return recipe.model_dump(exclude={"output"})
+def _noted(recipe: Recipe) -> dict[str, Any]:
+    """A run's recipe as its note holds it: everything but where it is written."""
+    return json.loads(json.dumps(recipe.model_dump(exclude={"output"})))
+
+
+def _identity(noted: dict[str, Any]) -> dict[str, Any]:
+    """What makes two runs the same run. How much is read at once is not part of it: it never changes the
+    result, and a run that ended for want of memory is to go on with less."""
+    training = {key: value for key, value in noted.get("training", {}).items() if key != "tokens_per_batch"}
+    return noted | {"training": training}
 
 
 def finished(folder: Path, recipe: Recipe) -> RunResult | None:
@@ -45,7 +52,7 @@ def finished(folder: Path, recipe: Recipe) -> RunResult | None:
     if not (folder / "run.json").is_file():
         return None
     note = files.read_json(folder / "run.json")
-    if note.get("status") != DONE or note.get("recipe") != json.loads(json.dumps(_identity(recipe))):
+    if note.get("status") != DONE or _identity(note.get("recipe", {})) != _identity(_noted(recipe)):
         return None
     if not _has_the_data_of(note, recipe):
         raise _another_run(folder, [OTHER_DATA])
@@ -105,7 +112,7 @@ def has_begun(folder: Path, prepared: Prepared) -> bool:
             fix="name another folder",
         )
     note = files.read_json(folder / "run.json")
-    different = _differences(note.get("recipe", {}), json.loads(json.dumps(_identity(prepared.recipe))))
+    different = _differences(_identity(note.get("recipe", {})), _identity(_noted(prepared.recipe)))
     if note.get("data_fingerprint") != prepared.fingerprint:
         different.append(OTHER_DATA)
     if different:
@@ -132,7 +139,7 @@ def claim(folder: Path, prepared: Prepared, start: str | None = None) -> None:
     """Make the folder this run's; `start` is a digest of the weights that it begins with."""
     note = {
         "status": "started",
-        "recipe": _identity(prepared.recipe),
+        "recipe": _noted(prepared.recipe),
         "objective": prepared.loss.objective,
         "pairs": len(prepared.pairs),
         "data_fingerprint": prepared.fingerprint,
@@ -146,6 +153,14 @@ def claim(folder: Path, prepared: Prepared, start: str | None = None) -> None:
     if prepared.noise is not None:
         files.write_json(folder / "noise.json", prepared.noise)
     files.write_text(folder / "recipe.yaml", prepared.recipe.as_yaml())
+
+
+def renew(folder: Path, prepared: Prepared) -> None:
+    """Note how a run that goes on reads its pairs, which may be in other micro-batches than before."""
+    recipe = _noted(prepared.recipe)
+    if files.read_json(folder / "run.json").get("recipe") != recipe:
+        note_down(folder, {"recipe": recipe})
+        files.write_text(folder / "recipe.yaml", prepared.recipe.as_yaml())
 
 
 def is_claimed(folder: Path) -> bool:

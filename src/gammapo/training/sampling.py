@@ -33,8 +33,10 @@ class SamplingPlan:
     seed: int
 
     def due(self, step: int, logging_steps: int) -> bool:
-        """Whether the logging step `step` is the first one at or after a multiple of `every`."""
-        return step // self.every > max(0, step - logging_steps) // self.every
+        """Whether the logging step `step` is the first one at or after a multiple of `every`. The run's last
+        step is one too, however many steps lie between it and the one before."""
+        before = (step - 1) // logging_steps * logging_steps
+        return step // self.every > before // self.every
 
 
 def choose_prompts(

@@ -285,6 +285,8 @@ class _Progress(TrainerCallback):
         self.on_step = on_step
 
     def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step >= state.max_steps and args.logging_strategy != "no":
+            control.should_log = True  # also where logging_steps does not divide the run
         if self.on_step is not None and state.is_world_process_zero:
             self.on_step(state.global_step, state.max_steps)
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from gammapo import losses
 from gammapo.errors import InputError
+from gammapo.losses.spec import Loss
 from gammapo.training import Recipe
+from gammapo.types import PairLogps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +41,7 @@ def check_limits(recipe: Recipe, *, allow_out_of_range: bool = False) -> list[st
     broken: list[InputError] = []
     notices: list[str] = []
     values = []
-    if getattr(options, "per_token", "lengths" in loss.needs):
+    if _is_per_token(loss):
         values.append(("loss.beta", getattr(options, "beta", None), BETA))
         if hasattr(options, "target_margin"):
             values.append(("loss.gamma_beta_ratio", options.target_margin / options.beta, RATIO))
@@ -58,6 +62,28 @@ def check_limits(recipe: Recipe, *, allow_out_of_range: bool = False) -> list[st
     if broken and not allow_out_of_range:
         raise broken[0]
     return notices + [f"outside the task's rules, as asked: {error}" for error in broken]
+
+
+def _is_per_token(loss: Loss) -> bool:
+    """Whether answers of twice the length, as likely a token, have the same reward gaps.
+
+    That a loss needs lengths does not say so: some take sums, and lengths for another term.
+    """
+    gaps = []
+    for times in (1.0, 2.0):
+        length = times * torch.tensor([10.0, 14.0, 20.0])
+        pairs = PairLogps(
+            chosen=-2.0 * length,
+            rejected=torch.tensor([-3.0, -1.5, -2.5]) * length,
+            chosen_length=length,
+            rejected_length=length,
+            reference_chosen=-2.2 * length,
+            reference_rejected=torch.tensor([-2.8, -1.6, -2.4]) * length,
+            chosen_score=torch.tensor([1.0, 2.0, 3.0]),
+            rejected_score=torch.tensor([0.0, 0.5, 2.0]),
+        )
+        gaps.append(loss(pairs).reward_gaps)
+    return torch.allclose(*gaps, rtol=1e-3)
 
 
 def _within(value: float, span: Range) -> bool:
