@@ -4,6 +4,8 @@ import sys
 
 import pytest
 
+from gammapo.report import benchmark_page
+
 ROWS = [
     {"model": "base", "loss": None, "noise_rate": None, "gold_reward": 0.2, "gold_reward_ci95": [0.1, 0.3]},
     {"model": "x", "loss": "simpo", "noise_rate": 0.4, "gold_reward": 0.5, "gold_reward_ci95": [0.4, 0.6]},
@@ -53,6 +55,67 @@ def test_a_run_and_a_benchmark_are_recognised(tmp_path):
         done = gammapo(folder, "--format", "json")
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["kind"] == kind
+
+
+def test_a_benchmarks_page_is_the_one_that_the_benchmark_wrote(tmp_path, run):
+    """Title, command, means of what else was measured and failures lie in statistics.json."""
+    rows = [
+        {
+            "world": "w",
+            "loss": loss,
+            "noise": "ties",
+            "rate": 0.2,
+            "seed": seed,
+            "gold_reward": gold + seed / 9,
+        }
+        for loss, gold in (("simpo", 0.5), ("dpo", 0.4))
+        for seed in (0, 1)
+    ]
+    cells = [
+        {"world": "w", "noise": "ties", "rate": 0.2, "loss": loss, "win_rate_over_baseline": 0.25}
+        for loss in ("simpo", "dpo")
+    ]
+    failures = [{**rows[0], "loss": "orpo", "error": "out of memory"}]
+    noted = {"title": "My grid", "command": "gammapo bench my.yaml", "baseline": "dpo"}
+    (tmp_path / "results.json").write_text(json.dumps(rows))
+    (tmp_path / "statistics.json").write_text(json.dumps({**noted, "cells": cells, "failures": failures}))
+    code, _, err = run("report", tmp_path, "-o", tmp_path / "r.md")
+    assert code == 0, err
+    options = {**noted, "cells": cells, "failures": failures, "highlight": ["dpo"]}
+    assert (tmp_path / "r.md").read_text() == benchmark_page(rows, **options).markdown()
+    for said in ("# My grid", "gammapo bench my.yaml", "WR over dpo", "out of memory"):
+        assert said in (tmp_path / "r.md").read_text()
+
+
+def test_a_recipe_or_a_ledger_of_something_else_is_named(tmp_path, run):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1, "accuracy": 0.5}\n' * 6)
+    (tmp_path / "recipe.yaml").write_bytes(b"name: \xe9\n")
+    code, _, err = run("report", tmp_path)
+    assert (code, "recipe.yaml: cannot be read as text" in err) == (2, True)
+    (tmp_path / "recipe.yaml").unlink()
+    columns = {"pair_id": ["a"] * 9, "step": [1] * 9, "reward_gap": ["x"] * 9}
+    pq.write_table(pa.table(columns), tmp_path / "ledger.parquet")
+    code, _, err = run("report", tmp_path)
+    assert (code, "ledger.parquet: reward_gap: holds no numbers" in err) == (2, True)
+
+
+def test_a_line_of_runs_that_nests_too_deeply_is_named(tmp_path, run):
+    (tmp_path / "results.jsonl").write_text("[" * 50_000)
+    code, _, err = run("report", tmp_path)
+    assert (code, "results.jsonl:1: not valid JSON" in err) == (2, True)
+
+
+def test_times_that_are_none_are_left_out(tmp_path, run):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/metrics.jsonl").write_text('{"step": 1, "accuracy": 0.5}\n' * 6)
+    (tmp_path / "run/run.json").write_text('{"seconds": NaN}')
+    assert run("report", tmp_path / "run")[0] == 0
+    (tmp_path / "results.json").write_text(json.dumps(ROWS))
+    (tmp_path / "meta.json").write_text('{"seconds": NaN, "stages": {"train": 1.5}}')
+    assert run("report", tmp_path)[0] == 0
 
 
 def test_a_run_with_odd_facts_is_reported_without_them(tmp_path, run):
@@ -107,7 +170,21 @@ RUN = {"world": "w", "loss": "simpo", "noise": "ties", "rate": 0.2, "seed": 0, "
         ({"metrics.jsonl": {"step": 1}, "run.json": {"recipe": "x"}}, "run.json: recipe: holds no recipe"),
         ({"metrics.jsonl": {"step": 1}, "noise.json": {"changed": {}, "pairs": "x"}}, "noise.json: pairs: "),
         ({"metrics.jsonl": {"step": 1}, "noise.json": {"changed": {}, "steps": [3]}}, "noise.json: steps: "),
-        ({"results.json": [RUN], "statistics.json": {"failures": [3]}}, "statistics.json: world: is missing"),
+        ({"results.json": [RUN], "statistics.json": {"failures": [3]}}, "failures[1].world: is missing"),
+        ({"results.json": [RUN], "statistics.json": {"failures": 3}}, "statistics.json: failures: got 3"),
+        ({"results.json": [RUN], "statistics.json": {"title": ["x"]}}, "statistics.json: title: got ['x']"),
+        (
+            {"results.json": [RUN], "statistics.json": {"cells": [{**RUN, "loss": "x"}]}},
+            "cells[1].loss: 'x' has",
+        ),
+        ({"results.json": [RUN], "statistics.json": {"cells": [{**RUN, "kl": "x"}]}}, "cells[1].kl: got 'x'"),
+        ({"metrics.jsonl": {"step": 1}, "run.json": {"recipe": {"loss": {"name": [1]}}}}, "recipe.loss.name"),
+        (
+            {"metrics.jsonl": {"step": 1}, "noise.json": {"changed": {"a": {"change": [1]}}}},
+            "noise.json: changed: is no noise manifest",
+        ),
+        ({"results.json": ROWS, "meta.json": {"settings": [1]}}, "meta.json: settings: got [1]"),
+        ({"results.json": ROWS, "meta.json": {"stages": {"a": "x"}}}, "meta.json: stages.a: got 'x'"),
     ],
 )
 def test_a_broken_file_is_named_with_its_field(tmp_path, run, files, said):

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from gammapo.errors import InputError
 from gammapo.files import open_text, read_json
 from gammapo.report import robustness
+from gammapo.report.benchmark import MEASURES
+from gammapo.report.charts.base import finite
+from gammapo.report.results import Row
 
 STATISTICS = "statistics.json"
+AGAIN = "run `gammapo bench` again"
+CELL = ("world", "noise", "rate", "loss")  # what says which runs a cell is the mean of
 FILES = ("results.jsonl", "results.json", "results.parquet")
 
 
@@ -30,9 +36,7 @@ def read_benchmark(folder: str | Path) -> list[dict[str, Any]]:
         try:
             rows = pq.read_table(path).to_pylist()
         except (pa.ArrowInvalid, OSError) as error:
-            raise InputError(
-                f"cannot be read as Parquet: {error}", file=path, fix="run `gammapo bench` again"
-            ) from error
+            raise InputError(f"cannot be read as Parquet: {error}", file=path, fix=AGAIN) from error
     elif path.suffix == ".json":
         rows = read_json(path)
     else:
@@ -43,22 +47,54 @@ def read_benchmark(folder: str | Path) -> list[dict[str, Any]]:
     return rows
 
 
-def read_failures(folder: str | Path) -> list[dict[str, Any]]:
-    """The failed runs that `gammapo bench` noted beside its rows; none where it noted nothing.
+def read_statistics(folder: str | Path, rows: Sequence[Row]) -> dict[str, Any]:
+    """What `gammapo bench` noted beside its rows, as options of `benchmark_page`; empty if it noted nothing.
 
     Raises:
-        InputError: a failure that does not say which run it was.
+        InputError: a title, command or baseline that is no text; a cell or a failure that does not say which
+            run it is of; a cell of a loss without a row, or whose measures are no numbers.
     """
     path = Path(folder) / STATISTICS
-    noted = read_json(path) if path.is_file() else {}
-    failures = noted.get("failures", []) if isinstance(noted, dict) else []
-    for one in failures:
-        for key in (*robustness.KEYS, "error"):
-            if not isinstance(one, dict) or key not in one:
-                raise InputError(
-                    "is missing in a failure", file=path, field=key, fix="run `gammapo bench` again"
-                )
-    return failures
+    if not path.is_file():
+        return {}
+    noted = read_json(path)
+    if not isinstance(noted, dict):
+        raise InputError("holds no JSON object", file=path, expected="an object", fix=AGAIN)
+    texts = {key: noted[key] for key in ("title", "command", "baseline") if noted.get(key) is not None}
+    for key, value in texts.items():
+        if not isinstance(value, str):
+            raise InputError(f"got {value!r}", file=path, field=key, expected="text", fix=AGAIN)
+    losses = {row["loss"] for row in rows}
+    cells, failures = (_noted(noted, key, path) for key in ("cells", "failures"))
+    for number, cell in enumerate(cells, 1):
+        if cell["loss"] not in losses:
+            problem = f"{cell['loss']!r} has no run beside it"
+            raise InputError(problem, file=path, field=f"cells[{number}].loss", fix=AGAIN)
+        for key in MEASURES:
+            if cell.get(key) is not None and not finite(cell[key]):
+                place = f"cells[{number}].{key}"
+                raise InputError(f"got {cell[key]!r}", file=path, field=place, expected="a number", fix=AGAIN)
+    highlight = [loss for loss in ("gammapo", texts.get("baseline")) if loss in losses]
+    return {**texts, "cells": cells, "failures": failures, "highlight": highlight}
+
+
+def _noted(noted: Mapping[str, Any], key: str, path: Path) -> list[dict[str, Any]]:
+    """The cells or the failures: objects that say which runs they are of."""
+    found, keys = (noted.get(key) or []), {"cells": CELL, "failures": (*robustness.KEYS, "error")}[key]
+    if not isinstance(found, list):
+        raise InputError(f"got {found!r}", file=path, field=key, expected="a list of objects", fix=AGAIN)
+    for number, one in enumerate(found, 1):
+        for name in keys:
+            if not isinstance(one, dict) or name not in one:
+                field = f"{key}[{number}].{name}"
+                raise InputError("is missing", file=path, field=field, fix=AGAIN)
+            value = one[name]
+            good = finite(value) if name == "rate" else isinstance(value, str) or name == "seed"
+            if not good:
+                wanted = "a number" if name == "rate" else "text"
+                field = f"{key}[{number}].{name}"
+                raise InputError(f"got {value!r}", file=path, field=field, expected=wanted, fix=AGAIN)
+    return found
 
 
 def _lines(path: Path) -> list[Any]:
@@ -67,8 +103,7 @@ def _lines(path: Path) -> list[Any]:
         for index, line in enumerate(source, 1):
             try:
                 rows += [json.loads(line)] if line.strip() else []
-            except json.JSONDecodeError as error:
-                raise InputError(
-                    f"not valid JSON: {error.msg}", file=path, line=index, fix="run `gammapo bench` again"
-                ) from error
+            except (ValueError, RecursionError) as error:
+                problem = getattr(error, "msg", None) or type(error).__name__
+                raise InputError(f"not valid JSON: {problem}", file=path, line=index, fix=AGAIN) from error
     return rows

@@ -9,6 +9,7 @@ from typing import Any
 
 from gammapo.health import signs
 from gammapo.report import charts, parts
+from gammapo.report.charts.base import finite
 from gammapo.report.demo_files import DemoFolder, read_demo
 from gammapo.report.finding import headline
 from gammapo.report.numbers import duration
@@ -70,7 +71,7 @@ def _subtitle(demo: DemoFolder) -> str:
     words += ["losses: " + ", ".join(losses)] if losses else []
     if demo.manifest:
         words.append(f"{len(demo.manifest['changed'])} of {demo.manifest.get('pairs')} labels corrupted")
-    if isinstance(demo.meta.get("seconds"), int | float):
+    if finite(demo.meta.get("seconds")):
         words.append(f"made in {duration(demo.meta['seconds'])}")
     return " · ".join(words)
 
@@ -107,7 +108,7 @@ def _reproduce(page: Page, meta: Mapping[str, Any], results: Sequence[Mapping[st
     page.text("The same seeds give the same numbers on the same machine with the same versions.")
     page.code(str(meta.get("command") or "gammapo demo --output DIR"))
     facts, long = {"models": str(len(results))}, []
-    if isinstance(meta.get("seconds"), int | float):
+    if finite(meta.get("seconds")):
         facts["time"] = duration(meta["seconds"])
     for name in ("machine", "seeds", "settings", "versions"):
         value = meta.get(name)

@@ -12,6 +12,7 @@ import numpy as np
 from gammapo.errors import InputError
 from gammapo.files import read_json
 from gammapo.report import training_files
+from gammapo.report.charts.base import finite
 from gammapo.report.results import Row, read_comparisons, read_results
 
 EXPECTED = "results.json, and where there are: comparisons.json, pairs.noise.json, meta.json, runs/, answers/"
@@ -46,7 +47,7 @@ def read_demo(folder: str | Path) -> DemoFolder:
         results=results,
         comparisons=read_comparisons(folder / "comparisons.json"),
         manifest=training_files.read_manifest(manifest) if manifest.is_file() else None,
-        meta=_object(meta) if meta.is_file() else {},
+        meta=_meta(meta) if meta.is_file() else {},
         answers={
             m: read_answers(path) for m in models if (path := folder / "answers" / f"{m}.json").is_file()
         },
@@ -79,8 +80,15 @@ def read_answers(path: str | Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _object(path: Path) -> dict[str, Any]:
+def _meta(path: Path) -> dict[str, Any]:
+    """How the demo was run; the report looks into `settings` and `stages`, seconds by name."""
     value = read_json(path)
     if not isinstance(value, dict):
         raise InputError("holds no JSON object", file=path, expected="an object")
+    for key in ("settings", "stages"):
+        if not isinstance(value.get(key), dict | None):
+            raise InputError(f"got {value[key]!r}", file=path, field=key, expected="an object")
+    for name, seconds in (value.get("stages") or {}).items():
+        if not finite(seconds):
+            raise InputError(f"got {seconds!r}", file=path, field=f"stages.{name}", expected="seconds")
     return value

@@ -55,7 +55,7 @@ def report_on(folder: str | Path) -> Report:
         return Report(kind=kind, page=page, rows=found.results, comparisons=found.comparisons)
     if kind == "benchmark":
         rows = benchmark_files.read_benchmark(folder)
-        page = benchmark.benchmark_page(rows, failures=benchmark_files.read_failures(folder))
+        page = benchmark.benchmark_page(rows, **benchmark_files.read_statistics(folder, rows))
         return Report(kind=kind, page=page, rows=ranking(rows))
     if kind == "repair":
         results = repair.read_repair(folder / "results.json")

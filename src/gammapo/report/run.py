@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gammapo.errors import InputError
-from gammapo.files import read_json
+from gammapo.files import open_text, read_json
 from gammapo.health import ends, signs
 from gammapo.report import parts, training_files
 from gammapo.report.charts.base import finite
@@ -96,6 +96,11 @@ def _recipe(about: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
             field="recipe",
             expected="an object with the sections " + ", ".join(sections),
         )
+    name = (recipe.get("loss") or {}).get("name")
+    if not isinstance(name, str | None):
+        raise InputError(
+            f"got {name!r}", file=folder / "run.json", field="recipe.loss.name", expected="a loss's name"
+        )
     return recipe
 
 
@@ -128,7 +133,7 @@ def _subtitle(about: Mapping[str, Any], recipe: Mapping[str, Any], metrics: list
     if about.get("pairs"):
         words.append(f"{about['pairs']} pairs")
     words.append(f"{metrics[-1].get('step', len(metrics))} steps")
-    if isinstance(about.get("seconds"), int | float):
+    if finite(about.get("seconds")):
         words.append(duration(about["seconds"]))
     if about.get("status") not in (None, "done"):
         words.append("not finished")
@@ -152,7 +157,8 @@ def _origin(page: Page, folder: Path, about: Mapping[str, Any]) -> None:
     recipe = folder / "recipe.yaml"
     if recipe.is_file():
         page.text("with this recipe, as it was resolved:")
-        page.code(recipe.read_text(encoding="utf-8"))
+        with open_text(recipe) as source:
+            page.code(source.read())
     facts = {name: about[name] for name in ("machine", "data_fingerprint", "status") if about.get(name)}
     versions = about.get("versions")
     facts |= {str(name): version for name, version in versions.items()} if isinstance(versions, dict) else {}

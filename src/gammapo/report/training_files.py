@@ -45,7 +45,7 @@ def read_manifest(path: str | Path) -> dict[str, Any]:
     """
     manifest = read_json(path)
     changed = manifest.get("changed") if isinstance(manifest, dict) else None
-    if not isinstance(changed, dict) or not all(isinstance(one, dict) for one in changed.values()):
+    if not isinstance(changed, dict) or not all(_is_change(one) for one in changed.values()):
         raise InputError(
             "is no noise manifest",
             file=path,
@@ -58,6 +58,10 @@ def read_manifest(path: str | Path) -> dict[str, Any]:
     if not isinstance(steps, list) or not all(_is_step(step) for step in steps):
         raise InputError("got another thing", file=path, field="steps", expected="objects with kind and rate")
     return manifest
+
+
+def _is_change(one: Any) -> bool:
+    return isinstance(one, dict) and isinstance(one.get("change"), str | None)
 
 
 def _is_step(step: Any) -> bool:
@@ -84,7 +88,10 @@ def read_ledger(path: str | Path) -> dict[str, np.ndarray]:
     columns = {}
     for name in table.column_names:
         values = table[name].to_pylist()
-        columns[name] = np.array(values) if name == "pair_id" else np.array(values, dtype=float)
+        try:
+            columns[name] = np.array(values) if name == "pair_id" else np.array(values, dtype=float)
+        except (TypeError, ValueError) as error:
+            raise InputError("holds no numbers", file=path, field=name, fix=AGAIN) from error
     return columns
 
 

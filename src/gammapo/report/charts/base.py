@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ Row = Mapping[str, Any]
 PANEL = (340, 225)  # outer width and height in CSS pixels
 FIT = alt.AutoSizeParams(type="fit", contains="padding")
 NO_LEGEND = None
+LARGEST = sys.float_info.max  # JSON may hold integers beyond it
 
 
 def data(rows: Sequence[Row]) -> alt.Data:
@@ -37,7 +39,8 @@ def known(rows: Sequence[Row], *fields: str) -> list[Row]:
 
 
 def finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether it is a number that a float can hold, and no truth value."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
 
 
 def thin(rows: Sequence[Row], fields: Sequence[str], most: int = 120) -> list[Row]:
