@@ -11,8 +11,10 @@ scripts/evaluate.sh [options] [-- OPTIONS OF gammapo judge]
   --reference FILE       default DIR/data/datasets/alpaca_eval/alpaca_eval_gpt4_baseline.json
   --simpo FILE           SimPO's answers (default DIR/data/outputs/qwen-2.5-7b-it-simpo/model_outputs.json;
                          without such a file there is no head to head)
-  --judge SPEC           default openai:gpt-4-1106-preview, AlpacaEval 2's weighted judge; any spec of
-                         gammapo judge will do, but rates of different judges do not compare
+  --judge SPEC           default openai:gpt-4-1106-preview, the model of AlpacaEval 2's judge, asked in gammapo's
+                         words, or in the leaderboard's with -- --question FILE --letters m,M (docs/judging.md);
+                         any spec of gammapo judge will do, but rates of different judges, or of one asked
+                         otherwise, do not compare
 Writes annotations.json, annotations_simpo.json and results*.json into the outputs folder.
 END
 }

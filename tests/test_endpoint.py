@@ -102,6 +102,9 @@ def test_backoff_doubles_and_a_pause_asked_for_is_kept_up_to_a_limit():
         waits = [endpoint._wait(attempt, plain) for _ in range(50)]
         assert most / 2 <= min(waits) <= max(waits) <= most
     assert endpoint._wait(1, EndpointError("x", retry_after=7.0)) == 7.0
+    for asked in (0.0, 0.1):  # or all attempts would be spent within the time that the server is busy
+        assert endpoint._wait(4, EndpointError("x", retry_after=asked)) >= 4.0
+    assert endpoint._wait(5000, plain) <= 10.0
     assert endpoint._wait(1, EndpointError("x", retry_after=11.0)) is None
 
 
@@ -126,7 +129,8 @@ def test_an_answer_is_text_or_log_probs():
     assert has_answer(reply(message={"content": ""}))
     assert has_answer(reply(message=None, logprobs={"content": [{"token": "A"}]}))
     assert not has_answer(reply(message={"content": None}, logprobs=None))
-    assert not has_answer(reply(message={"content": "cut"}, finish_reason="error"))
+    for broken_off in ("error", "abort", "insufficient_system_resource"):
+        assert not has_answer(reply(message={"content": "cut"}, finish_reason=broken_off))
     assert not any(map(has_answer, (None, {}, {"choices": []}, {"choices": [None]}, [])))
 
 
@@ -244,6 +248,35 @@ def test_what_a_status_means(wire, status, fatal, alone, calls):
     with pytest.raises(EndpointError, match=f"HTTP {status[:3].decode()}: .*for a reason") as error:
         Endpoint(url=f"http://{wire.address}", attempts=2, backoff=0.01).chat({})
     assert (error.value.fatal, error.value.alone, len(wire.calls)) == (fatal, alone, calls)
+
+
+def test_an_account_without_money_is_not_asked_again(wire):
+    """OpenAI says so with the status of a server that is merely busy."""
+    wire.answers = [[answer(b"429 Slow", b'{"error": {"code": "insufficient_quota"}}')]]
+    with pytest.raises(EndpointError, match="HTTP 429: .*insufficient_quota") as error:
+        Endpoint(url=f"http://{wire.address}", attempts=5, backoff=0.01).chat({})
+    assert (error.value.fatal, len(wire.calls)) == (True, 1)
+
+
+@pytest.mark.parametrize("reason", ["content_filter", "length"])
+def test_what_another_attempt_would_not_bring_is_not_paid_for_again(wire, reason):
+    """An answer that was filtered, or that spent all its tokens on thoughts which are not shown."""
+    choice = {"message": {"content": None}, "logprobs": None, "finish_reason": reason}
+    wire.answers = [[answer(b"200 OK", json.dumps({"choices": [choice]}).encode())]]
+    with pytest.raises(EndpointError, match=f"holds no answer.*{reason}") as error:
+        Endpoint(url=f"http://{wire.address}", attempts=5, backoff=0.01).chat({})
+    assert (error.value.alone, len(wire.calls)) == (True, 1)
+
+
+def test_a_call_that_waits_is_ended_when_told(wire):
+    wire.answers = [[answer(b"503 Later", b"", b"Retry-After: 60")]]
+    endpoint = Endpoint(url=f"http://{wire.address}", attempts=5)
+    threading.Timer(0.3, endpoint.stopped.set).start()
+    started = time.monotonic()
+    with pytest.raises(EndpointError, match=r"HTTP 503.*\(after 1 attempt\)"):
+        endpoint.chat({})
+    assert time.monotonic() - started < 10
+    assert len(wire.calls) == 1
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,18 @@ def test_lines_end_at_newlines_alone():
     assert files.split_lines("") == []
 
 
+def test_a_number_too_long_to_be_read_is_said(tmp_path):
+    (tmp_path / "a.json").write_text("[" + "9" * 5000 + "]")
+    with pytest.raises(InputError, match=r"a\.json: cannot be read: Exceeds the limit"):
+        files.read_json(tmp_path / "a.json")
+
+
+def test_half_a_character_is_not_written(tmp_path):
+    with pytest.raises(InputError, match=r"a\.json: half a character"):
+        files.write_json(tmp_path / "a.json", ["\ud83d"])
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_a_byte_order_mark_is_no_part_of_the_text(pack, tmp_path):
     path = tmp_path / "a.json"

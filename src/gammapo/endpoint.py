@@ -30,6 +30,9 @@ OPENAI = "https://api.openai.com/v1"
 PATH = "/chat/completions"
 RETRIED = {408, 409, 425, 429}  # and every 5xx
 FATAL = {401, 402, 403, 404, 405, 407, 410}  # key, account, address or model, the same in every call
+SPENT = "insufficient_quota"  # OpenAI's word, under 429, for an account without money
+BROKEN_OFF = ("error", "abort", "insufficient_system_resource")  # finish reasons of a server in trouble
+SETTLED = ("content_filter", "length")  # those that another attempt would end with too
 DEEPEST = 64  # levels of a reply; real ones have about 8, and thousands would break whoever reads them again
 
 
@@ -67,6 +70,7 @@ class Endpoint:
         backoff: seconds before the first retry, doubled for every further one, with jitter.
         longest_wait: seconds; a server that asks for a longer pause makes the call fail instead.
         on_fault: told of every attempt that failed, in words.
+        stopped: once it is set, a call in flight makes no further attempt; it does not wait for one either.
     """
 
     url: str = OPENAI
@@ -75,6 +79,7 @@ class Endpoint:
     backoff: float = 1.0
     longest_wait: float = 120.0
     on_fault: Callable[[str], None] | None = field(default=None, compare=False)
+    stopped: threading.Event = field(default_factory=threading.Event, compare=False)
 
     def __post_init__(self):
         if not _is_address(self.url):
@@ -103,17 +108,20 @@ class Endpoint:
                 if self.on_fault:
                     self.on_fault(str(error))
                 wait = self._wait(attempt, error)
-                if not error.retried or attempt == self.attempts or wait is None:
+                last = not error.retried or attempt == self.attempts
+                if last or wait is None or self.stopped.wait(wait):
                     problem = f"{error} (after {attempt} attempt{'s' if attempt > 1 else ''})"
                     raise EndpointError(problem, fatal=error.fatal, alone=error.alone) from error
-                time.sleep(wait)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _wait(self, attempt: int, error: EndpointError) -> float | None:
-        """Seconds before the next attempt; None if the server asks for more patience than allowed."""
-        if error.retry_after is not None:
-            return error.retry_after if error.retry_after <= self.longest_wait else None
-        return min(self.longest_wait, self.backoff * 2 ** (attempt - 1)) * random.uniform(0.5, 1.0)
+        """Seconds before the next attempt; None if the server asks for more patience than allowed.
+
+        No shorter than our own pause, which grows: some servers ask for none while they are busy.
+        """
+        own = min(self.longest_wait, self.backoff * 2.0 ** min(attempt - 1, 60)) * random.uniform(0.5, 1.0)
+        asked = error.retry_after or 0.0
+        return max(asked, own) if asked <= self.longest_wait else None
 
     def _attempt(self, request: Mapping[str, Any]) -> dict[str, Any]:
         call = urllib.request.Request(
@@ -163,7 +171,7 @@ def has_answer(reply: Any) -> bool:
     """Whether the first choice of a reply holds text (the empty one is an answer too) or log-probs."""
     choices = reply.get("choices") if isinstance(reply, Mapping) else None
     choice = choices[0] if isinstance(choices, list) and choices else None
-    if not isinstance(choice, Mapping) or choice.get("finish_reason") == "error":
+    if not isinstance(choice, Mapping) or choice.get("finish_reason") in BROKEN_OFF:
         return False
     message, logprobs = choice.get("message"), choice.get("logprobs")
     text = message.get("content") if isinstance(message, Mapping) else None
@@ -305,7 +313,8 @@ def _refusal(answer: _Answer, url: str) -> EndpointError:
             fatal=True,
             retried=False,
         )
-    fatal, retried = status in FATAL, status in RETRIED or status >= 500
+    fatal = status in FATAL or (status == 429 and SPENT in answer.text)
+    retried = not fatal and (status in RETRIED or status >= 500)
     return EndpointError(
         f"HTTP {status}: {_short(answer.text)}",
         fatal=fatal,
@@ -341,8 +350,9 @@ def _parsed(text: str) -> dict[str, Any]:
     if _nests_deeper(reply, DEEPEST):
         raise EndpointError(f"the reply nests more than {DEEPEST} levels deep: {_short(text)}")
     if not has_answer(reply):  # some content filters do so every time, which other requests need not suffer
-        choice = _short(json.dumps(choices[0]))
-        raise EndpointError(f"the reply holds no answer, neither text nor log-probs: {choice}", alone=True)
+        choice, reason = _short(json.dumps(choices[0])), choices[0].get("finish_reason")
+        problem = f"the reply holds no answer, neither text nor log-probs: {choice}"
+        raise EndpointError(problem, alone=True, retried=reason not in SETTLED)
     return reply
 
 

@@ -65,7 +65,7 @@ def write_text(path: str | Path, text: str, *, overwrite: bool = True) -> Path:
     if not overwrite:
         refuse_existing(path)
     with staged(path) as temporary:
-        _fill(temporary, text)
+        _fill(temporary, text, named=path)
     return path
 
 
@@ -115,15 +115,23 @@ def json_last(path: str | Path, value: Any, *, overwrite: bool = True) -> Iterat
     if not overwrite:
         refuse_existing(path)
     with staged(path) as temporary:
-        _fill(temporary, _json_text(value))
+        _fill(temporary, _json_text(value), named=Path(path))
         yield
 
 
-def _fill(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8") as out:
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
+def _fill(place: Path, text: str, *, named: Path) -> None:
+    """Write `text` to `place` and flush it; an error names the file that it is to become."""
+    try:
+        with place.open("w", encoding="utf-8") as out:
+            out.write(text)
+            out.flush()
+            os.fsync(out.fileno())
+    except UnicodeEncodeError as error:
+        raise InputError(
+            "half a character (a lone surrogate) would have to be written, which no file can hold",
+            file=named,
+            fix="remove it from what this is made of: a text was cut in the middle of a character",
+        ) from error
 
 
 def _unwritable(path: Path, error: OSError) -> InputError | RunError:
@@ -158,6 +166,10 @@ def read_json(path: str | Path) -> Any:
     except json.JSONDecodeError as error:
         raise InputError(
             f"not valid JSON: {error.msg}", file=path, line=error.lineno, fix="repair or recreate the file"
+        ) from error
+    except ValueError as error:  # an integer of more than 4300 digits
+        raise InputError(
+            f"cannot be read: {str(error).partition(';')[0]}", file=path, expected="JSON that holds data"
         ) from error
     except RecursionError as error:
         raise InputError(

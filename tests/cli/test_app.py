@@ -1,6 +1,7 @@
 """The entry point itself: what every verb ends with."""
 
 import errno
+import json
 import signal
 import subprocess
 import sys
@@ -65,3 +66,26 @@ def test_a_fault_of_the_system_that_names_no_file_is_one_line(fault, said, run, 
 
     monkeypatch.setattr(cli, "app", fail)
     assert run("doctor") == (1, "", f"gammapo: {said}\n")
+
+
+def test_half_a_character_is_shown_as_json_writes_it(tmp_path):
+    """Files of judgements may hold one; what is printed of them must not end in a traceback."""
+    rows = [
+        {
+            "instruction": str(place),
+            "output_1": "a",
+            "output_2": "b",
+            "generator_1": "r",
+            "generator_2": "m\ud83d",
+        }
+        for place in range(12)
+    ]
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps([row | {"preference": 1.5} for row in rows]))
+    code = "from gammapo.cli.app import main; main()"
+    command = [sys.executable, "-c", code, "winrate", str(path), "--bootstrap", "0"]
+    for form in ("json", "table"):
+        done = subprocess.run([*command, "--format", form], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert r"m\ud83d" in done.stdout
+    assert json.loads(subprocess.run([*command, "--format", "json"], capture_output=True).stdout)

@@ -80,6 +80,15 @@ def test_an_input_is_not_overwritten_by_the_chart(run, files):
     assert json.loads(page.read_text())
 
 
+@pytest.mark.parametrize(
+    "given", [["--metric", "wr"], ["--tables", "packaged"], ["--allow", "nulls"]], ids=lambda given: given[0]
+)
+def test_what_the_arena_would_not_heed_is_refused(run, files, given):
+    code, out, err = run("compare", "--arena", *files, *given)
+    assert (code, out) == (2, "")
+    assert f"{given[0]}: has no part in the arena" in err
+
+
 def test_the_arena_counts_what_it_leaves_out(run, files):
     rows = json.loads(files[0].read_text())
     rows[0]["preference"], rows[1]["generator_2"] = None, "base"

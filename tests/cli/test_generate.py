@@ -52,6 +52,10 @@ def test_a_generator_with_brackets_keeps_them(run, prompts, tiny_model_dir, tmp_
         (["-o", "x.json", "--model", "./no-such-folder"], "no such model folder"),
         (["-o", "x.json", "--model", "m", "--temperature", "-1"], "temperature: got -1"),
         (["-o", "x.json", "--model", "m", "--max-refused", "3"], "--max-refused: has no part in"),
+        (
+            ["-o", "x.json", "--model", "m", "--backend", "server", "--dtype", "bfloat16"],
+            "--dtype: has no part in the backend server",
+        ),
         (["-o", "x.json", "--model", "m", "--backend", "nothing"], "unknown generator 'nothing'"),
         (["-o", "x.json", "--model", "m@http://[", "--backend", "server"], "url: got 'http://['"),
         (["-o", "x.json", "--model", "m@nowhere", "--backend", "server"], "url: got 'nowhere'"),

@@ -81,6 +81,25 @@ def test_a_real_judge_its_record_and_a_dry_run(folder, llama_server):
             "max_cost: got nan",
         ),
         (["--judge", "openai:m@http://h:9", "-o", "a.json", "--deadline", "inf"], "deadline: got inf"),
+        (
+            ["--judge", "openai:m@http://h:9", "-o", "a.json", "--record", "./a.json"],
+            "--record: is the output",
+        ),
+        (["--judge", "openai:m@http://h:9", "-o", "a.json", "--price-out", "1"], "price_out: a price of"),
+        (
+            ["--judge", "openai:m@http://h:9", "-o", "a.json", "--letters", "m"],
+            "--letters: got 'm'; expected two",
+        ),
+        (["--judge", "openai:m@http://h:9", "-o", "a.json", "--question", "no.txt"], "no.txt: no such file"),
+        (
+            ["--judge", "openai:m@http://h:9", "-o", "a.json", "--question", "rules.yaml"],
+            r"rules.yaml: {instruction} does not occur",
+        ),
+        (
+            ["--judge", "openai:m@http://h:9", "-o", "rules.yaml", "--question", "rules.yaml", "--overwrite"],
+            "rules.yaml: ",
+        ),
+        (["--judge", "rules:rules.yaml", "-o", "a.json", "--letters", "m,M"], "has no option 'letters'"),
     ],
 )
 def test_bad_usage_exits_2_and_says_what(folder, arguments, said, monkeypatch, capsys):

@@ -133,6 +133,15 @@ def test_a_line_nested_too_deeply_is_named(own_rows, tmp_path):
         evaluation.read_annotations(path)
 
 
+def test_an_integer_too_long_to_be_read_is_named(own_rows, tmp_path):
+    row, path = json.dumps(own_rows(1)[0]), tmp_path / "a.json"
+    endless = row[:-1] + ', "n": ' + "9" * 5000 + "}"
+    for text, place in ((f"[{endless}]", "a.json: "), (f"{row}\n{endless}", "a.json:2: ")):
+        path.write_text(text)
+        with pytest.raises(InputError, match=f"{place}holds an integer of more than 4300 digits"):
+            evaluation.read_annotations(path)
+
+
 @pytest.mark.parametrize("content", ['{"m": {"win_rate": 50}}', "[]", "[5]", '[{"instruction": "a"}]'])
 def test_what_is_no_file_of_judgements_comes_with_a_mend(tmp_path, content):
     path = tmp_path / "a.json"

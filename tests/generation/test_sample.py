@@ -43,6 +43,15 @@ def test_temperature_zero_is_the_likeliest_token():
     assert ids.tolist() == [0]
 
 
+@pytest.mark.parametrize("temperature", [5e-324, 1e-38, 1e-31, 1e-29])
+@pytest.mark.parametrize("top_p", [1.0, 0.5])
+def test_a_temperature_near_zero_is_the_likeliest_token(temperature, top_p):
+    """Logits over it would be infinite, and their softmax no number."""
+    logits = 20 + PROBS.log()[None]
+    ids = sample.draw(logits, torch.tensor([0.999]), temperature=temperature, top_p=top_p)
+    assert ids.tolist() == [0]
+
+
 @pytest.mark.parametrize("uniform", [0.0, 1 - 2**-53])
 def test_a_token_without_probability_is_never_drawn(uniform):
     logits = torch.tensor([[-torch.inf, 0.0, 0.0, -torch.inf]])

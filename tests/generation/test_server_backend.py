@@ -1,6 +1,7 @@
 """Against a real server: llama.cpp serving the embedded model on loopback."""
 
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -56,12 +57,13 @@ def test_no_server_and_no_address():
 class Replies(BaseHTTPRequestHandler):
     """Answers the first calls, and gives `status` to all later ones and to those that hold `poison`."""
 
-    good, calls, status, poison, text = 4, 0, 401, b"\0", '"hi"'
+    good, calls, status, poison, text, reason = 4, 0, 401, b"\0", '"hi"', "stop"
 
     def do_POST(self):
         asked = self.rfile.read(int(self.headers["Content-Length"]))
         type(self).calls += 1
-        body = b'{"choices": [{"message": {"content": %s}, "finish_reason": "stop"}]}' % self.text.encode()
+        body = b'{"choices": [{"message": {"content": %s}, "finish_reason": "%s"}]}'
+        body %= self.text.encode(), self.reason.encode()
         bad = self.poison in asked or type(self).calls > self.good
         self.send_response(self.status if bad else 200)
         self.send_header("Content-Length", str(len(body)))
@@ -140,6 +142,36 @@ def test_a_reply_without_text_is_asked_for_again_and_never_an_answer(refusing):
     with pytest.raises(RefusedError, match=r"number 1: the reply holds no answer.*after 3 attempts"):
         backend.generate(PROMPTS[:1], Sampling())
     assert kind.calls == 3
+
+
+def test_an_answer_that_a_filter_broke_off_is_none(refusing):
+    kind, model = refusing
+    kind.text, kind.reason = '"The first step is"', "content_filter"
+    came = {}
+    with pytest.raises(RefusedError, match="number 1: a content filter of m broke its answer off"):
+        generation.create("server", model=model).generate(PROMPTS[:1], Sampling(), on_result=came.__setitem__)
+    assert (came, kind.calls) == ({}, 1)
+
+
+def test_calls_that_wait_for_another_attempt_are_given_up_with_the_run(refusing):
+    """A busy server asks one call to wait a minute; then the key turns out to be wrong."""
+    kind, model = refusing
+    kind.good = 0
+    statuses = iter([503, 401, 401, 401])
+
+    def answer(handler):
+        handler.rfile.read(int(handler.headers["Content-Length"]))
+        handler.send_response(status := next(statuses))
+        if status == 503:
+            handler.send_header("Retry-After", "60")
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    kind.do_POST = answer
+    started = time.monotonic()
+    with pytest.raises(EndpointError, match="HTTP 401"):
+        generation.create("server", model=model, concurrency=2).generate(PROMPTS, Sampling())
+    assert time.monotonic() - started < 20
 
 
 def test_half_a_character_of_a_reply_can_be_written_down(refusing):

@@ -13,17 +13,20 @@ from math import log
 import pytest
 
 
-def good_reply(body: dict, *, model: str = "served-1", first: float | None = None) -> dict:
+def good_reply(
+    body: dict, *, model: str = "served-1", first: float | None = None, letters: tuple[str, str] = ("A", "B")
+) -> dict:
     """A reply whose probability of "A" follows from the request, so that every request has its own."""
+    a, b = letters
     if first is None:
         first = (1 + hashlib.sha256(json.dumps(body["messages"]).encode()).digest()[0]) / 258
-    top = [{"token": "A", "logprob": log(0.9 * first)}, {"token": " B", "logprob": log(0.9 * (1 - first))}]
+    top = [{"token": a, "logprob": log(0.9 * first)}, {"token": f" {b}", "logprob": log(0.9 * (1 - first))}]
     return {
         "model": model,
         "choices": [
             {
                 "index": 0,
-                "message": {"role": "assistant", "content": "A" if first > 0.5 else "B"},
+                "message": {"role": "assistant", "content": a if first > 0.5 else b},
                 "finish_reason": "length",
                 "logprobs": {"content": [{**top[0], "top_logprobs": top}]},
             }
@@ -45,6 +48,7 @@ class FaultyServer:
         self.tries: Counter[str] = Counter()
         self.paid: Counter[str] = Counter()
         self.model, self.delay, self.at_once, self.most_at_once = "served-1", 0.0, 0, 0
+        self.letters = ("A", "B")
         self.first: float | None = None  # probability of "A" in every reply; None: by the request
         self.times: list[float] = []
         self.headers_seen: list[dict] = []
@@ -88,7 +92,7 @@ class FaultyServer:
             self.closing.wait(self.delay)
             held = [fault for text, fault in self.faults_of.items() if text in json.dumps(body)]
             fault = held[0] if held else self.plan(attempt, call)
-            if fault in ("good", "no log-probs", "junk", "empty text"):
+            if fault in ("good", "no log-probs", "junk", "empty text", "thinking"):
                 with self._guard:
                     self.paid[key] += 1
             getattr(self, "_" + fault.replace(" ", "_").replace("-", "_"))(handler, body)
@@ -108,7 +112,11 @@ class FaultyServer:
         handler.wfile.write(data)
 
     def _good(self, handler, body):
-        self._send(handler, 200, json.dumps(good_reply(body, model=self.model, first=self.first)))
+        self._send(
+            handler,
+            200,
+            json.dumps(good_reply(body, model=self.model, first=self.first, letters=self.letters)),
+        )
 
     def _429(self, handler, body):
         self._send(handler, 429, '{"error": "slow down"}', headers=[("Retry-After", "0.3")])
@@ -165,6 +173,17 @@ class FaultyServer:
         top = [{"token": "Well", "logprob": -0.1}, {"token": "The", "logprob": -3.0}]
         reply["choices"][0]["logprobs"] = {"content": [{**top[0], "top_logprobs": top}]}
         self._send(handler, 200, json.dumps(reply))
+
+    def _thinking(self, handler, body):
+        """A model that would think first: the letters are among its likeliest tokens, and far behind."""
+        reply = good_reply(body, model=self.model)
+        top = [{"token": "<think>", "logprob": -0.001}, {"token": "A", "logprob": -9.0}]
+        reply["choices"][0]["message"]["content"] = "<think>"
+        reply["choices"][0]["logprobs"] = {"content": [{**top[0], "top_logprobs": top}]}
+        self._send(handler, 200, json.dumps(reply))
+
+    def _busy(self, handler, body):
+        self._send(handler, 503, "later", headers=[("Retry-After", "60")])
 
     def _empty_text(self, handler, body):
         choice = {"message": {"content": ""}, "logprobs": None, "finish_reason": "stop"}

@@ -262,6 +262,27 @@ def test_the_probe_refuses_a_model_that_names_no_letter_and_asks_again_later(fau
     assert len(judge(faulty, record).judge(COMPARISONS)) == len(COMPARISONS)
 
 
+def test_a_judge_that_would_have_said_something_else_is_no_judge(faulty, record):
+    """Its letters have a ten-thousandth of the probability: their ratio would be taken for a preference."""
+    faulty.plan = lambda attempt, call: "thinking"
+    with pytest.raises(InputError, match=r"replied with neither \(together 0.0001 of .*does not think"):
+        judge(faulty, record).judge(COMPARISONS)
+    faulty.plan = lambda attempt, call: "thinking" if call == 4 else "good"
+    judged = judge(faulty, record, concurrency=1).judge(COMPARISONS)
+    assert [place for place, one in enumerate(judged) if "note" in one.extra] == [1]
+    assert "under 0.1 of the probability" in judged[1].extra["note"]
+    assert judged[1].preference in (1.0, 2.0)
+    assert set(faulty.paid.values()) == {1, 2}, "the probe was asked again"
+
+
+def test_calls_that_wait_for_another_attempt_are_given_up_when_judging_ends(faulty, record):
+    faulty.plan = lambda attempt, call: {1: "good", 2: "busy"}.get(call, "401")
+    started = time.monotonic()
+    with pytest.raises(RunError, match="stayed without a reply"):
+        judge(faulty, record, concurrency=2).judge(COMPARISONS)
+    assert time.monotonic() - started < 20
+
+
 def test_a_changed_server_model_is_not_mixed_in(faulty, record):
     judge(faulty, record).judge(COMPARISONS[:6])
     faulty.model = "served-2"

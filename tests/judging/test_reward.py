@@ -1,5 +1,7 @@
 """A reward model built here: a random sequence classifier with one output."""
 
+import json
+
 import pytest
 import torch
 
@@ -63,6 +65,60 @@ def test_a_judgement_is_the_sigmoid_of_the_gap(folder):
 def test_a_conversation_too_long_is_refused_not_cut(folder):
     with pytest.raises(InputError, match=r"conversation 2 has \d+ tokens; expected at most 128"):
         create_scorer(f"reward:{folder}").score([ASK, ASK], ["yes", "seven " * 200])
+
+
+@pytest.mark.parametrize(("change", "problem"), [("drop", "are missing"), ("cut", "have other sizes")])
+def test_a_score_head_that_is_not_in_the_files_is_not_made_up(tiny_tokenizer, tmp_path, change, problem):
+    """transformers would begin it at random, and its scores would be judgements by chance."""
+    from safetensors.torch import load_file, save_file
+
+    path = save(tmp_path / "reward", tiny_tokenizer) / "model.safetensors"
+    weights = load_file(path)
+    head = weights.pop("score.weight")
+    save_file(
+        weights if change == "drop" else {**weights, "score.weight": head[:, :16]}, path, {"format": "pt"}
+    )
+    with pytest.raises(InputError, match=rf"weights of the \w+ {problem}.*: score.weight, 1 in all"):
+        create(f"reward:{tmp_path / 'reward'}")
+
+
+def test_code_beside_a_model_is_not_run_and_nobody_is_asked(folder, tmp_path, monkeypatch):
+    """Of a kind that transformers does not know, it would ask at the terminal whether the code may be run."""
+    asked = []
+    monkeypatch.setattr("builtins.input", lambda *words: asked.append(words) or "n")
+    (tmp_path / "mine.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    config = {"model_type": "mine", "auto_map": {"AutoConfig": "mine.Config"}, "architectures": ["MyReward"]}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="no (reward model|model config) can be"):
+        create(f"reward:{tmp_path}")
+    assert not asked
+    assert not (tmp_path / "ran").exists()
+
+
+def test_damaged_weights_are_named(tiny_tokenizer, tmp_path):
+    path = save(tmp_path / "reward", tiny_tokenizer) / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(InputError, match=r"/reward: judge: no reward model can be loaded"):
+        create(f"reward:{tmp_path / 'reward'}")
+
+
+@pytest.mark.parametrize(("option", "value"), [("dtype", "int8"), ("batch_size", 0)])
+def test_an_option_out_of_range_is_named(folder, option, value):
+    with pytest.raises(InputError, match=f"{option}: got "):
+        create(f"reward:{folder}", **{option: value})
+
+
+def test_a_conversation_that_the_template_refuses_is_named(tiny_tokenizer, tmp_path):
+    from transformers import AutoTokenizer
+
+    folder = save(tmp_path / "reward", tiny_tokenizer)
+    strict = AutoTokenizer.from_pretrained(folder)
+    strict.chat_template = "{{ raise_exception('roles must alternate') }}"
+    strict.save_pretrained(folder)
+    with pytest.raises(
+        InputError, match="conversation 1: the chat template refuses it: roles must alternate"
+    ):
+        create_scorer(f"reward:{folder}").score([ASK], ["yes"])
 
 
 def test_other_models_are_refused(tiny_model_dir, tiny_tokenizer, tmp_path):

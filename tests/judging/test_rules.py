@@ -81,6 +81,8 @@ def test_counts():
         ("rules: [{json: true, min_words: 1}]", "rules[1]: holds 2 kinds of rule"),
         ("rules: [{weight: 2}]", "rules[1]: holds 0 kinds of rule"),
         ("rules: [{json: true, weight: 0}]", "rules[1].weight: got 0"),
+        ("rules: [{matches: 'a{99999999999}'}]", "rules[1].matches: got 'a{99999999999}'; expected a reg"),
+        (f"rules: [{{json: true, weight: 1{'0' * 400}}}]", "rules[1].weight: got 1000"),
         ("rules: [{json: true, when: '['}]", "rules[1].when: got '['"),
         ("rules: [{includes: []}]", "rules[1].includes: got []"),
         ("rules: [short]", "rules[1]: holds str"),
@@ -106,6 +108,22 @@ def test_as_a_judge(tmp_path):
     judged = create(f"rules:{tmp_path / 'r.json'}").judge(comparisons)
     assert [one.preference for one in judged] == [2.0, 1.0, 1.5]
     assert (judged[0].extra["score_1"], judged[0].extra["score_2"]) == (0.0, 1.0)
+
+
+def test_equal_weights_are_a_draw_however_they_are_cut(tmp_path):
+    """0.1 + 0.2 is no 0.3 in floating point, and the greater score of the two would win."""
+    rules = [
+        {"includes": "a", "weight": 0.1},
+        {"includes": "b", "weight": 0.2},
+        {"includes": "c", "weight": 0.3},
+    ]
+    two, one = scorer(tmp_path, rules).score([ASK] * 2, ["a b", "c"])
+    assert two == one == 0.5
+
+
+def test_numbers_that_json_does_not_have_are_no_json(tmp_path):
+    made = scorer(tmp_path, [{"json": True}])
+    assert made.score([ASK] * 4, ["NaN", '{"a": -Infinity}', "9" * 5000, "[1.5]"]) == [0, 0, 1, 1]
 
 
 def test_thousands_of_brackets_are_no_json(tmp_path):

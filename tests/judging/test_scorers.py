@@ -32,6 +32,18 @@ def own(tmp_path, monkeypatch):
         "        return [c.judged(1.0, 'first') for c in comparisons]\n"
         "number = 3\n"
         "def fails(prompts, answers):\n    return prompts['x']\n"
+        "def huge(prompts, answers):\n    return [10**400 for _ in answers]\n"
+        "class Breaks:\n"
+        "    link = 'sigmoid'\n"
+        "    def score(self, prompts, answers): return [1 / len(a[3:]) for a in answers]\n"
+        "class Unmade:\n"
+        "    def __init__(self, weights): self.score = weights\n"
+        "class Silent:\n"
+        "    def judge(self, comparisons, *, progress=None): return []\n"
+        "class Odd:\n"
+        "    def judge(self, comparisons, *, progress=None): return [1.0 for _ in comparisons]\n"
+        "class Lost:\n"
+        "    def judge(self, comparisons): return {}['x']\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     return "own_scorers_x1"
@@ -56,6 +68,10 @@ def test_own_function_class_and_judge(own):
     [
         ("short", "returned 1 scores; expected 6"),
         ("broken", "scored answer 1 as nan"),
+        ("huge", "scored answer 1 as 1000"),
+        ("Unmade", "Unmade' cannot be made: TypeError: .*weights"),
+        ("Silent", "Silent' returned 0 judgements; expected 3, one a comparison"),
+        ("Odd", "Odd' returned a float as judgement 1; expected a Judgement"),
         ("number", "is int"),
         ("absent", "cannot load"),
     ],
@@ -68,6 +84,10 @@ def test_what_an_own_scorer_does_wrong_is_said(own, spec, said):
 def test_an_own_scorer_that_breaks_is_told_with_its_line(own):
     with pytest.raises(RunError, match=r"own_scorers_x1.py:18: TypeError"):
         create(f"{own}:fails").judge(COMPARISONS)
+    with pytest.raises(RunError, match=r"scorer '.*Breaks' failed at .*x1.py:23: ZeroDivisionError"):
+        create(f"{own}:Breaks").judge(COMPARISONS)
+    with pytest.raises(RunError, match=r"judge '.*Lost' failed at .*: TypeError: .*'progress'"):
+        create(f"{own}:Lost").judge(COMPARISONS)
 
 
 def test_options_and_specs_are_checked(own, tmp_path):

@@ -6,6 +6,7 @@ Verb modules import only typer and the standard library at their top, so that `g
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 from typing import Any
 
@@ -91,6 +92,9 @@ for _verb, _target in VERBS.items():
 
 def main() -> None:
     """Run the command line; exit 0 (done), 1 (the run failed), 2 (bad input or usage), 130 (interrupted)."""
+    for stream in (sys.stdout, sys.stderr):  # a text may hold what the terminal's encoding does not
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except GammapoError as error:

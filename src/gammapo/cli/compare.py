@@ -20,11 +20,13 @@ def command(
     arena: bool = typer.Option(
         False, help="The files hold models judged against each other: Bradley-Terry ratings on one scale."
     ),
-    metric: Metric = typer.Option(Metric.lc, help="lc: length-controlled win rate; wr: raw win rate."),
+    metric: Metric = typer.Option(None, help="lc: length-controlled win rate (the default); wr: raw."),
     format: Format = typer.Option(Format.table, help="json prints one object."),
     bootstrap: int = typer.Option(1000, min=100, help="Paired resamples."),
     seed: int = typer.Option(0, min=0, help="Seed of the resamples."),
-    tables: str = typer.Option("packaged", help="packaged, hub, or a folder with the official df_gamed.csv."),
+    tables: str = typer.Option(
+        None, help="packaged (the default), hub, or a folder with the official df_gamed.csv."
+    ),
     allow: list[str] = typer.Option(
         [], help="Go on despite: invalid, repeats, mixed, unknown, missing, nulls, reference."
     ),
@@ -50,10 +52,21 @@ def command(
         if not overwrite:
             refuse_existing(output)
     if arena:
+        for name, value in (("--metric", metric), ("--tables", tables), ("--allow", allow)):
+            if value:
+                raise InputError(
+                    "has no part in the arena, which rates by every judged row as it is",
+                    field=name,
+                    fix="remove it, or --arena",
+                )
         _arena(files, bootstrap, seed, format, output, overwrite)
         return
-    options = Options(bootstrap=bootstrap, seed=seed, allow=tuple(allow), tables=tables_from(tables))
-    result = compare([read_annotations(file) for file in files], metric=metric.value, options=options)
+    options = Options(
+        bootstrap=bootstrap, seed=seed, allow=tuple(allow), tables=tables_from(tables or "packaged")
+    )
+    result = compare(
+        [read_annotations(file) for file in files], metric=(metric or Metric.lc).value, options=options
+    )
     if format is Format.json:
         print_json(result.as_dict())
     else:

@@ -24,7 +24,7 @@ def command(
     top_p: float = typer.Option(1.0, help="Nucleus sampling's share of the probability."),
     seed: int = typer.Option(0, help="Answers depend on model, prompt, sampling and this alone."),
     batch_size: int = typer.Option(None, min=1, help=backends.BATCH_SIZE),
-    dtype: str = typer.Option("float32", help=backends.DTYPE),
+    dtype: str = typer.Option(None, help=backends.DTYPE),
     max_refused: int = typer.Option(None, min=0, help=backends.MAX_REFUSED),
     split: str = typer.Option(None, help="Split of a source of pairs."),
     limit: int = typer.Option(None, min=1, help="Only the first so many prompts."),

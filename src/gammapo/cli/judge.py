@@ -28,6 +28,12 @@ def command(
         None, help="openai: SQLite file of paid replies; beside the output by default."
     ),
     both_orders: bool = typer.Option(False, help="openai: ask twice, each answer first once, and average."),
+    question: Path = typer.Option(
+        None, help="openai: a prompt template in AlpacaEval's form, in place of our question."
+    ),
+    letters: str = typer.Option(
+        None, help="openai: what names the first answer and the second, as m,M (A,B if not given)."
+    ),
     hard_labels: bool = typer.Option(False, help="openai: accept a server without log-probs."),
     max_calls: int = typer.Option(None, help="openai: refuse to make more calls than this."),
     max_cost: float = typer.Option(None, help="openai: refuse to spend more, by estimate; needs the prices."),
@@ -50,7 +56,11 @@ def command(
     if output is None and not dry_run:
         raise InputError("is missing", field="-o", fix="give -o FILE, or --dry-run")
     if output is not None:
-        files.refuse_input(output, [outputs, against, *_file_of(judge)])
+        files.refuse_input(output, [outputs, against, *_file_of(judge), *filter(None, [question])])
+        if record is not None and record.resolve() == output.resolve():
+            raise InputError(  # the judgements would replace the replies that they were read from
+                f"is the output {output} too", field="--record", fix="name another file, or leave it out"
+            )
         if not (overwrite or dry_run):
             files.refuse_existing(output)
     comparisons = judging.pair_outputs(outputs, against, partial=partial)
@@ -62,6 +72,8 @@ def command(
         "order": "both" if both_orders else None,
         "hard_labels": hard_labels or None,
         "record": record,
+        "question": question,
+        "letters": None if letters is None else _two(letters),
     }
     prices = {"price_in": price_in, "price_out": price_out, "max_calls": max_calls, "max_cost": max_cost}
     made = judging.create(judge, **_options(judge, output, options, prices))
@@ -83,6 +95,15 @@ def command(
         print_table(list(summary), [[_cell(value) for value in summary.values()]])
     for note, count in summary["notes"].items():
         stderr.print(f"{count} of {len(judgements)}: {note}", style="yellow")
+
+
+def _two(letters: str) -> tuple[str, ...]:
+    from gammapo.errors import InputError
+
+    found = tuple(letters.split(","))
+    if len(found) != 2:
+        raise InputError(f"got {letters!r}", field="--letters", expected="two with a comma between, as m,M")
+    return found
 
 
 def _file_of(judge: str) -> list[str]:

@@ -23,7 +23,7 @@ def command(
     min_gap: float = typer.Option(0.0, min=0.0, help="A score gap of at most this is a tie."),
     backend: str = typer.Option("transformers", help=backends.BACKEND),
     batch_size: int = typer.Option(None, min=1, help=backends.BATCH_SIZE),
-    dtype: str = typer.Option("float32", help=backends.DTYPE),
+    dtype: str = typer.Option(None, help=backends.DTYPE),
     max_refused: int = typer.Option(None, min=0, help=backends.MAX_REFUSED),
     limit: int = typer.Option(None, min=1, help="Only the first so many prompts."),
     rescore: bool = typer.Option(

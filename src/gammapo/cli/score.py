@@ -14,7 +14,7 @@ def command(
     simpo: str = typer.Option(..., help="SimPO's LC/WR in points, or its judgements: the score 0."),
     higher: str = typer.Option(..., help="The higher baseline's LC/WR, or its judgements: the score 100."),
     workspace: Path = typer.Option(None, help="The workspace; $WORKSPACE or /workspace if not given."),
-    name: str = typer.Option(None, help="The submission."),
+    name: str = typer.Option(None, help="The submission, as its answers name their generator."),
     run: Path = typer.Option(None, help="Its run folder; the workspace's if not given."),
     enter: bool = typer.Option(True, help="Enter it into the ledger of at most three submissions."),
     format: Format = typer.Option(Format.table, help="How to print the result."),
@@ -24,12 +24,17 @@ def command(
 
     from gammapo.cli.console import print_json, print_table
     from gammapo.workspace.paths import open_workspace
-    from gammapo.workspace.score import measure, parse_rates, score
+    from gammapo.workspace.score import check_name, measure, parse_rates, score
     from gammapo.workspace.submissions import read_ledger, submit
 
     place = open_workspace(workspace, name)
     low, high = parse_rates(simpo, "--simpo"), parse_rates(higher, "--higher")
     rates = measure(annotations)
+    called = place.name
+    if enter or name:
+        check_name(rates, called, annotations)
+    else:
+        called = rates.generator or called
     points = score(rates, low, high)
     if enter:
         entered = submit(
@@ -45,7 +50,7 @@ def command(
     if format is Format.json:
         print_json(
             {
-                "name": place.name,
+                "name": called,
                 "lc": rates.lc,
                 "wr": rates.wr,
                 "lc_score": points.lc,
@@ -59,7 +64,7 @@ def command(
         ["LC win rate", f"{rates.lc:.2f}", f"{low.lc:.2f}", f"{high.lc:.2f}", f"{points.lc:.1f}"],
         ["win rate", f"{rates.wr:.2f}", f"{low.wr:.2f}", f"{high.wr:.2f}", f"{points.wr:.1f}"],
     ]
-    print_table(["", place.name, "SimPO", "higher", "score"], rows)
+    print_table(["", called, "SimPO", "higher", "score"], rows)
     print(f"score {points.task:.1f} of 100 (the mean of both)")
     for one in entered:
         print(f"submission {one.name}: {one.loss['name']}, LC {one.lc:.2f}, WR {one.wr:.2f}, {one.score:.1f}")

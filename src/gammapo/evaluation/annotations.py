@@ -98,6 +98,8 @@ def _rows(path: Path) -> list[Any]:
         rows = json.loads(text)
     except json.JSONDecodeError as error:
         rows = _json_lines(text, path, error)
+    except ValueError as error:
+        raise _too_long(path) from error
     except RecursionError as error:
         raise _too_deep(path) from error
     if isinstance(rows, dict) and isinstance(rows.get("annotations"), list):
@@ -118,6 +120,11 @@ def _too_deep(path: Path, line: int | None = None) -> InputError:
     return InputError("is nested too deeply", file=path, line=line, expected="a list of rows", fix=AGAIN)
 
 
+def _too_long(path: Path, line: int | None = None) -> InputError:
+    problem = "holds an integer of more than 4300 digits"
+    return InputError(problem, file=path, line=line, expected="a list of rows", fix=AGAIN)
+
+
 def _json_lines(text: str, path: Path, whole: json.JSONDecodeError) -> list[Any]:
     """One object a line, if the file's first line is one; else the complaint about the file as a whole."""
     lines = [(number, line) for number, line in enumerate(split_lines(text), 1) if line.strip()]
@@ -131,6 +138,8 @@ def _json_lines(text: str, path: Path, whole: json.JSONDecodeError) -> list[Any]
             raise InputError(
                 f"not valid JSON: {problem}", file=path, line=at, fix="repair or recreate the file"
             ) from error
+        except ValueError as error:
+            raise _too_long(path, number) from error
         except RecursionError as error:
             raise _too_deep(path, number) from error
     return rows

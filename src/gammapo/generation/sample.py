@@ -9,6 +9,7 @@ from torch import Tensor
 
 from gammapo.generation.seeds import hashed
 
+COLD = 1e-30  # below it logits would leave float32's range, and unequal ones are never that near to a tie
 FIRST = 256  # sorting the whole vocabulary is slow; the nucleus is nearly always among this many tokens
 
 
@@ -28,13 +29,13 @@ def draw(logits: Tensor, uniform: Tensor, *, temperature: float, top_p: float) -
     Args:
         logits: (B, V), floating.
         uniform: (B,), in [0, 1).
-        temperature: 0 takes the likeliest token, whatever `uniform` says.
+        temperature: 0, or below COLD, takes the likeliest token, whatever `uniform` says.
         top_p: a token is kept while the probabilities before it, likeliest first, sum to less than this.
 
     Returns:
         Token ids (B,).
     """
-    if temperature == 0:
+    if temperature < COLD:
         return logits.argmax(dim=-1)
     probs = torch.softmax(logits.float() / temperature, dim=-1)
     if top_p >= 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from threading import Event, Lock
 from typing import Any
 
@@ -56,12 +57,13 @@ class ServerBackend:
         answers: list[list[Generation | None]] = [[None] * sampling.n for _ in prompts]
         done, total = 0, len(prompts) * sampling.n
         course = _Course(self.max_refused)
+        endpoint = replace(self.endpoint, stopped=course.over)  # a call that waits is given up with the rest
 
         def one(index: int, number: int) -> Generation | None:
             if course.over.is_set() or index in course.refused:
                 return None
             try:
-                answer = self._one(prompts[index], sampling, number)
+                answer = self._one(endpoint, prompts[index], sampling, number)
             except EndpointError as error:
                 course.failed(index, error)
                 return None
@@ -95,7 +97,7 @@ class ServerBackend:
             raise RefusedError(course.refused)
         return [[answer for answer in of_prompt if answer is not None] for of_prompt in answers]
 
-    def _one(self, prompt: Prompt, sampling: Sampling, number: int) -> Generation:
+    def _one(self, endpoint: Endpoint, prompt: Prompt, sampling: Sampling, number: int) -> Generation:
         messages = [message.as_dict() for message in prompt]
         request: dict[str, Any] = {
             "model": self.model,
@@ -105,11 +107,14 @@ class ServerBackend:
             "top_p": sampling.top_p,
             "seed": engine_seed(sampling.seed, json.dumps(messages), number),
         }
-        choice = self.endpoint.chat(request)["choices"][0]
+        choice = endpoint.chat(request)["choices"][0]
         message = choice.get("message")
         text = message.get("content") if isinstance(message, dict) else None
         if not isinstance(text, str):
             problem = f"the reply of {self.model} holds no text: {str(choice)[:160]}"
+            raise EndpointError(problem, alone=True)
+        if choice.get("finish_reason") == "content_filter":  # what came before it is no whole answer
+            problem = f"a content filter of {self.model} broke its answer off: {text[-80:]!r}"
             raise EndpointError(problem, alone=True)
         reason = "length" if choice.get("finish_reason") == "length" else "stop"
         return Generation(text=_whole_characters(text), token_ids=(), finish_reason=reason)

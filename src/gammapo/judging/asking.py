@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gammapo.endpoint import Endpoint, EndpointError
@@ -18,8 +18,8 @@ class Asking:
     """One round of calls, and what came of it.
 
     No further call starts once one failed in a way that all others would, once more than `max_failures`
-    have failed, or once the server answered as another model than `model`. Calls in flight are always let
-    finish, and recorded.
+    have failed, or once the server answered as another model than `model`. Attempts in flight are always let
+    finish, and recorded; calls that wait for their next attempt are given up.
     """
 
     endpoint: Endpoint
@@ -33,6 +33,7 @@ class Asking:
 
     def __post_init__(self):
         self._stop, self._guard = threading.Event(), threading.Lock()
+        self.endpoint = replace(self.endpoint, stopped=self._stop)
 
     def ask_all(
         self, requests: Sequence[dict[str, Any]], *, concurrency: int, progress: Progress | None = None

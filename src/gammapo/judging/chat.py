@@ -15,6 +15,7 @@ from gammapo.judging.asking import Asking
 from gammapo.judging.estimate import Budget, Estimate, estimate
 from gammapo.judging.record import Record, request_key, server_model
 from gammapo.judging.spec import Comparison, Progress
+from gammapo.judging.template import load_template
 from gammapo.types import Judgement
 
 Request = dict[str, Any]
@@ -45,6 +46,9 @@ class ChatJudge:
         deadline, attempts, backoff: see `Endpoint`.
         max_failures: calls that may fail for good before judging is broken off, those included that leave
             only their own comparison unjudged.
+        question: file of another question, see `template`; None asks ours, which quotes texts so that they
+            cannot pose as the prompt.
+        letters: what names the answer shown first and the second, each one token of the judge's.
         budget: prices and caps, checked before the first call.
         on_estimate: told the estimate before the first call.
     """
@@ -62,11 +66,20 @@ class ChatJudge:
         attempts: int = 6,
         backoff: float = 1.0,
         max_failures: int = 10,
+        question: str | Path | None = None,
+        letters: tuple[str, str] = wording.LABELS,
         budget: Budget | None = None,
         on_estimate: Callable[[Estimate], None] | None = None,
     ):
         if order not in ORDERS:
             raise InputError(f"got {order!r}", field="order", expected="one of " + ", ".join(ORDERS))
+        if len(set(letters)) != 2 or not all(one and one == one.strip() for one in letters):
+            raise InputError(
+                f"got {letters!r}",
+                field="letters",
+                expected="two that differ, without spaces, such as m and M",
+            )
+        self.letters, self.template = letters, None if question is None else load_template(question)
         self.model, url = split_model_at_url(target)
         self.name = f"openai:{self.model}"
         self.endpoint = Endpoint(url=url, deadline=deadline, attempts=attempts, backoff=backoff)
@@ -127,7 +140,12 @@ class ChatJudge:
             secret=record.secret,
             swapped=swapped,
             top_logprobs=self.top_logprobs,
+            labels=self.letters,
+            template=self.template,
         )
+
+    def _read(self, reply: Mapping[str, Any]) -> wording.Reading:
+        return wording.read(reply, self.letters)
 
     def _orders(self, comparison: Comparison) -> tuple[bool, ...]:
         """Whether the model's answer is shown first, one entry a call; none for equal answers, a draw."""
@@ -164,14 +182,14 @@ class ChatJudge:
         """The server's name for its model, after one recorded call that shows that weighting works."""
         request = self._probe_request(record)
         reply = _found(record, request)
-        if reply is None or not self._suffices(wording.read(reply)):  # it may have been mended since
+        if reply is None or not self._suffices(self._read(reply)):  # it may have been mended since
             try:
                 reply = self._endpoint(record).chat(request)
             except EndpointError as error:
                 raise RunError(f"{self.name}: the first call failed: {error}") from error
             record.commit(request, reply, replace=True)
-        reading = wording.read(reply)
-        labels = " and ".join(wording.LABELS)
+        reading = self._read(reply)
+        labels = " and ".join(self.letters)
         if reading.mass is None and not self.hard_labels:
             raise InputError(
                 f"the server {self.endpoint.url} returns no log-probs",
@@ -179,17 +197,19 @@ class ChatJudge:
                 expected="top_logprobs with every reply",
                 fix="take a server or model that gives them, or accept bare letters with --hard-labels",
             )
-        if reading.first is None:
+        if reading.first is None or reading.note == wording.FAINT:
+            faint = "" if reading.first is None else f" (together {reading.mass:.1g} of the probability)"
             raise InputError(
-                f"{self.model} was asked for {labels} and replied with neither",
+                f"{self.model} was asked for {labels} and replied with neither{faint}",
                 field="judge",
-                expected=f"a model whose first token can be {labels}",
-                fix="take a stronger judge, or ask for more top log-probs",
+                expected=f"a model whose first token is {labels}",
+                fix="take a stronger judge, one that does not think before it replies",
             )
         return server_model(reply, request)
 
     def _suffices(self, reading: wording.Reading) -> bool:
-        return reading.first is not None and (self.hard_labels or reading.mass is not None)
+        clear = reading.first is not None and reading.note != wording.FAINT
+        return clear and (self.hard_labels or reading.mass is not None)
 
     def _endpoint(self, record: Record) -> Endpoint:
         return replace(self.endpoint, on_fault=record.note_fault)
@@ -239,7 +259,7 @@ class ChatJudge:
             if reply is None:
                 notes.add(_unanswered(refused[request_key(one.request)]))
                 continue
-            reading = wording.read(reply)
+            reading = self._read(reply)
             notes |= {reading.note} - {""}
             if reading.first is not None:
                 wins.append(reading.first if one.swapped else 1 - reading.first)

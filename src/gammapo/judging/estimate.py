@@ -42,6 +42,10 @@ class Budget:
             # NaN is neither above nor below anything, and would switch a cap off
             if value is not None and not (math.isfinite(value) and value >= 0):
                 raise InputError(f"got {value}", field=name, expected="a finite number, 0 or above")
+        if self.price_out is not None and self.price_in is None:
+            raise InputError(
+                "a price of the reply alone makes no cost", field="price_out", fix="give --price-in too"
+            )
         if self.max_cost is not None and self.price_in is None:
             raise InputError(
                 "a cap on the cost needs prices", field="max_cost", fix="give --price-in and --price-out"

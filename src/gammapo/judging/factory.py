@@ -6,8 +6,8 @@ import inspect
 from typing import Any
 
 from gammapo import registry
-from gammapo.errors import InputError, nearest
-from gammapo.judging.scorers import FunctionScorer, ScorerJudge
+from gammapo.errors import GammapoError, InputError, nearest
+from gammapo.judging.scorers import FunctionScorer, OwnJudge, ScorerJudge
 from gammapo.judging.spec import Judge, Scorer
 
 
@@ -63,19 +63,37 @@ def _make(spec: str, options: dict[str, Any]) -> Scorer | Judge:
     return factory(rest, **options)
 
 
+def _made_of(kind: Any, spec: str, options: dict[str, Any]) -> Any:
+    try:
+        return kind(**options)
+    except GammapoError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"{spec!r} cannot be made: {type(error).__name__}: {error}",
+            field="judge",
+            expected="a class that is made of its options alone",
+            fix="give each of its arguments a default, or name an object of it",
+        ) from error
+
+
 def _own(spec: str, options: dict[str, Any]) -> Scorer | Judge:
     """A user's own object, made if it is a class, wrapped if it is a function."""
     found = registry.resolve("judge", spec)
     if inspect.isclass(found):
-        found = found(**options)
+        found = _made_of(found, spec, options)
     elif options:
         raise InputError(
             f"{spec!r} is no class and so takes no options",
             field=next(iter(options)),
             fix="drop the options, or name a class that takes them",
         )
-    if isinstance(found, Scorer | Judge):
-        return found
+    if hasattr(found, "estimate") or (isinstance(found, Scorer) and isinstance(found, Judge)):
+        return found  # a chat judge of the user's, which tells its cost; or one that is asked for either
+    if isinstance(found, Scorer):
+        return FunctionScorer(found.score, name=spec, owner=found)
+    if isinstance(found, Judge):
+        return OwnJudge(found, name=spec)
     if callable(found):
         return FunctionScorer(found, name=spec)
     raise InputError(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from gammapo.errors import InputError
+from gammapo.models.load import DTYPES
+from gammapo.models.whole import read_whole, reading
 from gammapo.types import Message
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 class RewardScorer:
@@ -24,7 +26,8 @@ class RewardScorer:
         dtype, device: None takes CUDA where there is one.
 
     Raises:
-        InputError: no sequence classifier there, or one with several outputs.
+        InputError: no sequence classifier there, one with several outputs, or one whose weights are not all
+            there.
     """
 
     link = "sigmoid"
@@ -38,20 +41,16 @@ class RewardScorer:
         dtype: str = "float32",
         device: str | None = None,
     ):
-        from transformers import AutoConfig, AutoModelForSequenceClassification
+        from transformers import AutoModelForSequenceClassification
 
         from gammapo import models
 
+        if dtype not in DTYPES:
+            raise InputError(f"got {dtype!r}", field="dtype", expected="one of " + ", ".join(DTYPES))
+        if batch_size < 1:
+            raise InputError(f"got {batch_size}", field="batch_size", expected="at least 1")
         where = models.resolve(path)
-        try:
-            config = AutoConfig.from_pretrained(where)
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"no model can be loaded: {error}",
-                file=path,
-                field="judge",
-                expected="the folder or hub id of a reward model",
-            ) from error
+        config: Any = models.load_config(path)
         kinds = getattr(config, "architectures", None) or []
         if not any("Classification" in name or "Reward" in name for name in kinds) or config.num_labels != 1:
             raise InputError(
@@ -59,8 +58,19 @@ class RewardScorer:
                 file=path,
                 expected="a sequence classifier with one output (a reward model)",
             )
-        self.model = AutoModelForSequenceClassification.from_pretrained(where, dtype=getattr(torch, dtype))
-        self.model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval()
+        told = {"field": "judge", "expected": "the folder or hub id of a reward model"}
+        with reading("reward model can be loaded", path, **told):
+            self.model: PreTrainedModel = read_whole(
+                AutoModelForSequenceClassification,
+                where,
+                expected="every weight of a reward model, its score head included: one that began at random "
+                "would judge by chance",
+                fix="copy or convert the model again, whole",
+                dtype=getattr(torch, dtype),
+            )
+        place = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self.model.to(place)  # pyright: ignore[reportArgumentType]
+        self.model.eval()
         self.tokenizer = models.load_tokenizer(path)
         self.batch_size = batch_size
         self.max_length = max_length or getattr(config, "max_position_embeddings", None)
@@ -68,11 +78,18 @@ class RewardScorer:
     @torch.inference_mode()
     def score(self, prompts: Sequence[Sequence[Message]], answers: Sequence[str]) -> list[float]:
         """See `Scorer.score`. An answer's score does not depend on those that it is batched with."""
-        rows = [
-            conversation_ids(self.tokenizer, prompt, answer)
-            for prompt, answer in zip(prompts, answers, strict=True)
-        ]
-        for number, row in enumerate(rows, 1):
+        rows = []
+        for number, (prompt, answer) in enumerate(zip(prompts, answers, strict=True), 1):
+            try:
+                row = conversation_ids(self.tokenizer, prompt, answer)
+            except Exception as error:  # jinja's own errors and whatever the template raises on purpose
+                reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+                raise InputError(
+                    f"conversation {number}: the chat template refuses it: {reason}",
+                    field="judge",
+                    fix="judge prompts whose turns are as the reward model's template asks",
+                ) from error
+            rows.append(row)
             if self.max_length and len(row) > self.max_length:
                 raise InputError(
                     f"conversation {number} has {len(row)} tokens",

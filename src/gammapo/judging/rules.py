@@ -11,10 +11,10 @@ rules:
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from gammapo.errors import InputError, nearest
 from gammapo.types import Message
 
 Test = Callable[[str], bool]
+LARGEST = 1e100  # weight of a rule
 
 
 def _texts(value: Any) -> list[str]:
@@ -41,7 +42,7 @@ def _count(value: Any) -> int:
 def _pattern(value: Any) -> re.Pattern[str]:
     try:
         return re.compile(value)
-    except (re.error, TypeError) as error:
+    except (re.error, TypeError, OverflowError, RecursionError) as error:
         raise ValueError(f"a regular expression ({error})") from None
 
 
@@ -67,9 +68,14 @@ def sentences(answer: str) -> int:
     return len([part for part in re.split(r"(?<=[.!?])\s+", answer.strip()) if part])
 
 
+def _no_number(name: str) -> None:
+    raise ValueError(name)
+
+
 def _is_json(answer: str) -> bool:
     try:
-        json.loads(answer)
+        # Python also reads NaN and Infinity, which JSON does not have, and minds how long an integer is
+        json.loads(answer, parse_constant=_no_number, parse_int=str)
     except (ValueError, RecursionError):  # the latter for thousands of brackets in a row
         return False
     return True
@@ -101,7 +107,7 @@ class Rule:
 
     kind: str
     test: Test
-    weight: float = 1.0
+    weight: Fraction = Fraction(1)  # as it was written, so that 0.1 and 0.2 are as much as 0.3
     when: re.Pattern[str] | None = None
 
     def meant_for(self, prompt: Sequence[Message]) -> bool:
@@ -134,7 +140,7 @@ class RuleScorer:
         if not meant:
             return 1.0
         kept = sum(rule.weight for rule in meant if rule.test(answer))
-        return kept / sum(rule.weight for rule in meant)
+        return float(kept / sum(rule.weight for rule in meant))
 
 
 def read_rules(path: str | Path) -> tuple[Rule, ...]:
@@ -167,6 +173,6 @@ def _rule(row: Any, path: str | Path, place: str) -> Rule:
     except ValueError as error:
         raise refuse(f"got {row[key]!r}", key, str(error)) from None
     weight = row.get("weight", 1.0)
-    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < math.inf:
-        raise refuse(f"got {weight!r}", "weight", "a number above 0")
-    return Rule(kind=kind, test=build(value), weight=float(weight), when=when)
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < LARGEST:
+        raise refuse(f"got {weight!r}", "weight", f"a number above 0, below {LARGEST:g}")
+    return Rule(kind=kind, test=build(value), weight=Fraction(str(weight)), when=when)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from gammapo.errors import GammapoError, InputError, RunError
-from gammapo.judging.spec import Comparison, Progress, Scorer
+from gammapo.judging.spec import Comparison, Judge, Progress, Scorer
 from gammapo.types import Judgement, Message
 
 
@@ -74,35 +75,81 @@ def checked_scores(
     for number, score in enumerate(scores, 1):
         if not _finite(score):
             raise InputError(
-                f"{name!r} scored answer {number} as {score!r}", expected="a finite number", field="judge"
+                f"{name!r} scored answer {number} as {_shown(score)}",
+                expected="a finite number",
+                field="judge",
             )
     return [float(score) for score in scores]
+
+
+def _shown(score: Any) -> str:
+    try:
+        return repr(score)[:40]
+    except ValueError:  # an integer of more than 4300 digits
+        return "a number too large to write"
 
 
 def _finite(value: Any) -> bool:
     try:
         return math.isfinite(float(value))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # the last for an integer of more than 308 digits
         return False
 
 
 @dataclass(frozen=True)
 class FunctionScorer:
-    """A plain function `score(prompts, answers)` as a scorer."""
+    """A user's function `score(prompts, answers)` as a scorer; `owner` is the object that it belongs to."""
 
     function: Callable[..., Any]
     name: str
+    owner: Any = None
 
     @property
     def link(self) -> str:
-        return getattr(self.function, "link", "sign")
+        return getattr(self.function if self.owner is None else self.owner, "link", "sign")
 
     def score(self, prompts: Sequence[Sequence[Message]], answers: Sequence[str]) -> list[float]:
-        try:
+        with _own_code("scorer", self.name):
             return list(self.function(prompts, answers))
-        except GammapoError:
-            raise
-        except Exception as error:  # a user's own code: say where it broke
-            at = traceback.extract_tb(error.__traceback__)[-1]
-            problem = f"{type(error).__name__}: {error}"
-            raise RunError(f"scorer {self.name!r} failed at {at.filename}:{at.lineno}: {problem}") from error
+
+
+@dataclass(frozen=True)
+class OwnJudge:
+    """A user's judge, whose judgements are counted."""
+
+    own: Judge
+    name: str
+
+    def judge(
+        self, comparisons: Sequence[Comparison], *, progress: Progress | None = None
+    ) -> list[Judgement]:
+        """See `Judge.judge`."""
+        with _own_code("judge", self.name):
+            found = list(self.own.judge(comparisons, progress=progress))
+        if len(found) != len(comparisons):
+            raise InputError(
+                f"{self.name!r} returned {len(found)} judgements",
+                expected=f"{len(comparisons)}, one a comparison",
+                field="judge",
+            )
+        for number, one in enumerate(found, 1):
+            if not isinstance(one, Judgement):
+                raise InputError(
+                    f"{self.name!r} returned a {type(one).__name__} as judgement {number}",
+                    expected="a Judgement, as `comparison.judged(preference, annotator)` makes it",
+                    field="judge",
+                )
+        return found
+
+
+@contextmanager
+def _own_code(kind: str, name: str) -> Iterator[None]:
+    """A user's own code may raise anything: say where it broke."""
+    try:
+        yield
+    except GammapoError:
+        raise
+    except Exception as error:
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        problem = f"{type(error).__name__}: {error}"
+        raise RunError(f"{kind} {name!r} failed at {at.filename}:{at.lineno}: {problem}") from error

@@ -13,6 +13,7 @@ from typing import Any
 
 from gammapo.judging.fencing import code, fence
 from gammapo.judging.spec import Comparison
+from gammapo.judging.template import Template
 
 LABELS = ("A", "B")  # single tokens in every common vocabulary; the probe makes sure
 
@@ -36,30 +37,49 @@ PROBE = Comparison(
 
 
 def request(
-    comparison: Comparison, *, model: str, secret: bytes, swapped: bool, top_logprobs: int
+    comparison: Comparison,
+    *,
+    model: str,
+    secret: bytes,
+    swapped: bool,
+    top_logprobs: int,
+    labels: tuple[str, str] = LABELS,
+    template: Template | None = None,
 ) -> dict[str, Any]:
-    """The body of one chat completion. The reference's answer is shown first unless `swapped`."""
+    """The body of one chat completion. The reference's answer is shown first unless `swapped`.
+
+    With a `template` its words are used, which must ask for the `labels`, in place of ours.
+    """
     outputs = (comparison.output_1, comparison.output_2)
     first, second = outputs[::-1] if swapped else outputs
     asked = _asked(comparison)
-    quoted = code(secret, asked, *outputs)
-    parts = [
-        fence("instruction", asked, quoted),
-        fence(f"answer {LABELS[0]}", first, quoted),
-        fence(f"answer {LABELS[1]}", second, quoted),
-        QUESTION.format(first=LABELS[0], second=LABELS[1]),
-    ]
+    if template is None:
+        messages = _messages(asked, first, second, code(secret, asked, *outputs), labels)
+    else:
+        messages = template.messages(asked, first, second)
     return {
         "model": model,
-        "messages": [
-            {"role": "system", "content": SYSTEM.format(code=quoted)},
-            {"role": "user", "content": "\n\n".join(parts)},
-        ],
+        "messages": messages,
         "max_tokens": 1,
         "temperature": 0,
         "logprobs": True,
         "top_logprobs": top_logprobs,
     }
+
+
+def _messages(
+    asked: str, first: str, second: str, quoted: str, labels: tuple[str, str]
+) -> list[dict[str, str]]:
+    parts = [
+        fence("instruction", asked, quoted),
+        fence(f"answer {labels[0]}", first, quoted),
+        fence(f"answer {labels[1]}", second, quoted),
+        QUESTION.format(first=labels[0], second=labels[1]),
+    ]
+    return [
+        {"role": "system", "content": SYSTEM.format(code=quoted)},
+        {"role": "user", "content": "\n\n".join(parts)},
+    ]
 
 
 def _asked(comparison: Comparison) -> str:
@@ -84,23 +104,26 @@ class Reading:
 
 NO_LOGPROBS = "reply without log-probs, its letter taken as certain"
 UNUSABLE = "unusable reply"
+# a judge that would have said something else, a thinking one's first thought say: its letters are leftovers
+LEAST_MASS = 0.1
+FAINT = f"both letters together under {LEAST_MASS:g} of the probability, so their ratio says little"
 
 
-def read(reply: Mapping[str, Any]) -> Reading:
+def read(reply: Mapping[str, Any], labels: tuple[str, str] = LABELS) -> Reading:
     """The preference in a reply, from its log-probs where it has them, otherwise from its letter."""
     choice = reply["choices"][0]
     likely = top_tokens(choice)
     if likely:
-        mass = [sum(p for token, p in likely if token.strip() == label) for label in LABELS]
+        mass = [sum(p for token, p in likely if token.strip() == label) for label in labels]
         total = sum(mass)
         if total > 0:
-            return Reading(first=mass[0] / total, mass=total)
+            return Reading(first=mass[0] / total, mass=total, note=FAINT if total < LEAST_MASS else "")
         return Reading(first=None, mass=0.0, note=UNUSABLE)
     message = choice.get("message")
     text = message.get("content") if isinstance(message, dict) else None
     letter = text.strip() if isinstance(text, str) else ""
-    if letter in LABELS:
-        return Reading(first=1.0 if letter == LABELS[0] else 0.0, note=NO_LOGPROBS)
+    if letter in labels:
+        return Reading(first=1.0 if letter == labels[0] else 0.0, note=NO_LOGPROBS)
     return Reading(first=None, note=UNUSABLE)
 
 

@@ -10,11 +10,13 @@ from gammapo.errors import InputError
 
 @dataclass(frozen=True, kw_only=True)
 class Rates:
-    """Win rates in points: length-controlled and raw. `reference`: against whom, where that is known."""
+    """Win rates in points: length-controlled and raw. `generator` and `reference`: whose, and against whom,
+    where that is known."""
 
     lc: float
     wr: float
     reference: str | None = None
+    generator: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,21 @@ def score(rates: Rates, simpo: Rates, higher: Rates) -> Score:
     return Score(
         lc=_between(rates.lc, simpo.lc, higher.lc, "lc"), wr=_between(rates.wr, simpo.wr, higher.wr, "wr")
     )
+
+
+def check_name(rates: Rates, name: str, annotations: Path) -> None:
+    """Raise InputError if a file of judgements is not of the submission of that name.
+
+    It would enter the ledger under the loss of another run.
+    """
+    if rates.generator not in (None, name):
+        raise InputError(
+            f"judges the answers of {rates.generator!r}",
+            file=annotations,
+            field="generator_2",
+            expected=f"those of the submission, {name!r}",
+            fix="name the submission with --name, or give its own judgements",
+        )
 
 
 def _between(value: float, low: float, high: float, name: str) -> float:
@@ -98,4 +115,5 @@ def measure(annotations: Path) -> Rates:
         lc=found.length_controlled.length_controlled_winrate,
         wr=found.win_rate.win_rate,
         reference=found.reference,
+        generator=found.generator,
     )
