@@ -14,7 +14,7 @@ from pathlib import Path
 from gammapo import files
 from gammapo.errors import InputError
 
-PLACES = ("instruction", "output_1", "output_2")
+PLACES: tuple[str, ...] = ("instruction", "output_1", "output_2")
 PLACE = re.compile("{(" + "|".join(PLACES) + ")}")
 TURN = re.compile(r"<\|im_start\|>(.*?)\n(.*?)<\|im_end\|>", re.DOTALL)
 MARK = re.compile(r"<\|im_(start|end)\|>")
@@ -29,7 +29,7 @@ class Template:
 
     def messages(self, instruction: str, first: str, second: str) -> list[dict[str, str]]:
         """The turns filled in. What is filled in is not looked at again for places."""
-        texts = dict(zip(PLACES, (instruction, first, second), strict=True))
+        texts: dict[str, str] = dict(zip(PLACES, (instruction, first, second), strict=True))
         return [
             {"role": role, "content": PLACE.sub(lambda found: texts[found[1]], text)}
             for role, text in self.turns

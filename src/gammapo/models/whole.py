@@ -32,7 +32,7 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
-def reading(what: str, path: str | Path, **told: str) -> Iterator[None]:
+def reading(what: str, path: str | Path, **told: Any) -> Iterator[None]:
     """Whatever a damaged file makes its reader raise becomes an InputError that names the file.
 
     Want of memory stays what it is. `told`: the error's field, expected and fix.
