@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gammapo.benchmark.bench import STATISTICS, TUNED, bench
+from gammapo.benchmark.bench import STATISTICS, TUNED, bench, plan
 from gammapo.benchmark.grid import parse_grid
 from gammapo.benchmark.remake import remake
 from gammapo.benchmark.specs import specs
@@ -178,7 +178,21 @@ def test_every_loss_gets_the_same_tuning_budget_and_its_best_setting_is_used(sma
         "knobs": {"simpo": {"beta": [0.01, 2.0]}},
         "budget": 2,
     }
-    result = bench(parse_grid(small_grid), tmp_path / "out")
+    grid, wrong = parse_grid(small_grid), len(small_grid["noise"][0]["rates"])
+    trials = (2 + 2) + 2  # SimPO's rates and options, DPO's rates
+    before = plan(grid, tmp_path / "out")
+    assert before.tuning_runs_left == trials * 2 * (1 + wrong)
+    assert before.stored == 0
+    assert not (tmp_path / "out").exists()
+    result = bench(grid, tmp_path / "out")
+    after = plan(grid, tmp_path / "out")
+    assert (after.tuning_runs_left, after.stored) == (0, before.runs)
+    run = next(path for path in (tmp_path / "out" / "runs").iterdir() if '"seed": 77' in path.read_text())
+    run.unlink()  # its trial's score is in tuned.json
+    assert plan(grid, tmp_path / "out").tuning_runs_left == 0
+    kept = (tmp_path / "out" / TUNED).rename(tmp_path / "kept.json").read_text()
+    assert plan(grid, tmp_path / "out").tuning_runs_left >= 1
+    (tmp_path / "out" / TUNED).write_text(kept)
     tuned = json.loads((tmp_path / "out" / TUNED).read_text())
     assert tuned["simpo"]["training"]["learning_rate"] == tuned["dpo"]["training"]["learning_rate"] == 0.1
     assert [len(tuned[loss]["trials"]) for loss in ("simpo", "dpo")] == [4, 2]

@@ -62,6 +62,18 @@ def test_bad_grids_are_refused_with_the_nearest_name(change, words):
         assert word in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("change", "baseline"),
+    [
+        ({}, "simpo"),
+        ({"losses": {"dpo": {}, "ropo": {}}}, "dpo"),
+        ({"losses": {"dpo": {}, "ropo": {}}, "baseline": "ropo"}, "ropo"),
+    ],
+)
+def test_losses_are_compared_with_simpo_or_else_the_first(change, baseline):
+    assert parse_grid({**RAW, **change}).baseline == baseline
+
+
 def test_broken_yaml_names_file_and_line(tmp_path):
     path = tmp_path / "grid.yaml"
     path.write_text("seeds: 3\nlosses: {simpo: {]\n")

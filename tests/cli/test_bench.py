@@ -22,7 +22,7 @@ def test_bench_writes_results_and_prints_json(tmp_path):
     path, out = tmp_path / "grid.yaml", tmp_path / "out"
     path.write_text(yaml.safe_dump(GRID))
     planned = CliRunner().invoke(app, ["bench", str(path), "-o", str(out), "--dry-run", "--format", "json"])
-    assert json.loads(planned.stdout) == {"runs": 8, "stored": 0, "tuned_first": False}
+    assert json.loads(planned.stdout) == {"runs": 8, "stored": 0, "tuning_runs_left": 0}
     assert not out.exists()
     done = CliRunner().invoke(app, ["bench", str(path), "-o", str(out), "--format", "json"])
     assert done.exit_code == 0, done.output

@@ -14,7 +14,7 @@ from gammapo.benchmark import engines, experiment, statistics, world
 from gammapo.benchmark.grid import Grid
 from gammapo.benchmark.specs import Spec, key_of, specs, world_key
 from gammapo.benchmark.store import RESULTS, Store
-from gammapo.benchmark.tuning import known_trials, tune
+from gammapo.benchmark.tuning import known_trials, runs_left, tune
 from gammapo.errors import RunError
 from gammapo.report import benchmark_page
 
@@ -120,10 +120,35 @@ def bench(
     return result
 
 
-def planned(grid: Grid, folder: str | Path) -> list[Spec]:
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What `bench` would run. `stored` of the grid's `runs` are there, by the settings that tuning found so
+    far; `tuning_runs_left` are made before the others, and may change these settings."""
+
+    runs: int
+    stored: int
+    tuning_runs_left: int
+
+
+def plan(grid: Grid, folder: str | Path) -> Plan:
+    """Count the runs of a grid and those that the folder holds; runs and writes nothing."""
+    store, wanted = Store(folder), tuned_specs(grid, folder)
+    known = known_trials(_tuned(grid, folder) or {})
+    return Plan(
+        runs=len(wanted),
+        stored=sum(store.row(spec) is not None for spec in wanted),
+        tuning_runs_left=runs_left(grid, store.row, known) if grid.tune is not None else 0,
+    )
+
+
+def tuned_specs(grid: Grid, folder: str | Path) -> list[Spec]:
     """The grid's runs, by the settings that its tuning found if the folder holds any."""
+    return specs(grid, _tuned(grid, folder))
+
+
+def _tuned(grid: Grid, folder: str | Path) -> dict[str, Any] | None:
     done = Path(folder) / TUNED
-    return specs(grid, files.read_json(done) if grid.tune is not None and done.is_file() else None)
+    return files.read_json(done) if grid.tune is not None and done.is_file() else None
 
 
 def _facts(grid: Grid, earlier: Path, device: str) -> dict[str, dict[str, Any]]:

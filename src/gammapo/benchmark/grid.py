@@ -8,6 +8,7 @@
     training: {pairs: 3000, learning_rate: 3.0e-4, epochs: 1, pairs_per_step: 64}
     scores: none                                       # none, external or gold: what losses may see
     workers: 2
+    baseline: simpo                                    # what all are compared with; else SimPO, or the first loss
     tune: {seeds: [1000, 1001], learning_rates: [1.0e-4, 3.0e-4], knobs: {simpo: {beta: [2.5, 10]}}}
 
 All losses of a world, noise, rate and seed share pairs, flips, order and held-out prompts.
@@ -21,7 +22,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from gammapo import files, losses, noise
 from gammapo.benchmark.world import check_options as check_world
@@ -109,8 +110,17 @@ class Grid(Strict):
     training: Training = Training()  # pyright: ignore[reportCallIssue]
     scores: Literal["none", "external", "gold"] = "none"
     workers: int = Field(2, ge=1)
-    baseline: str = "simpo"
+    baseline: str
     tune: Tune | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _compare_with(cls, raw: Any) -> Any:
+        """SimPO where no baseline is named, or the first loss of a grid without it."""
+        found = raw.get("losses") if isinstance(raw, Mapping) else None
+        if not isinstance(found, Mapping) or not found:  # told as what it is
+            return raw
+        return {"baseline": "simpo" if "simpo" in found else str(next(iter(found))), **raw}
 
     @property
     def seed_list(self) -> list[int]:
@@ -164,7 +174,7 @@ def _check(grid: Grid, file: str | Path | None) -> None:
         raise InputError("no seeds", file=file, field="seeds", expected="a count of at least 1, or a list")
     _check_seeds(grid.seed_list, file, "seeds")
     _refuse_conditions_twice(grid.noise, file, "noise")
-    if "baseline" in grid.model_fields_set and grid.baseline not in grid.losses:
+    if grid.baseline not in grid.losses:
         raise InputError(
             f"no loss {grid.baseline!r} in this grid",
             file=file,

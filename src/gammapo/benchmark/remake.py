@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gammapo.benchmark import engines, experiment
-from gammapo.benchmark.bench import planned
+from gammapo.benchmark.bench import tuned_specs
 from gammapo.benchmark.grid import Grid
 from gammapo.benchmark.specs import key_of
 from gammapo.benchmark.store import Store
@@ -58,7 +58,7 @@ def remake(
     """
     engines.check_gpus(gpus, engine)
     store = Store(folder)
-    stored = [(spec, row) for spec in planned(grid, folder) if (row := store.row(spec)) is not None]
+    stored = [(spec, row) for spec in tuned_specs(grid, folder) if (row := store.row(spec)) is not None]
     if not stored:
         raise InputError(
             "holds no run of this grid, made by this code",

@@ -14,7 +14,7 @@ from itertools import islice, product
 from typing import Any
 
 from gammapo.benchmark.fingerprint import content_hash
-from gammapo.benchmark.grid import Grid, Tune
+from gammapo.benchmark.grid import Grid, Tune, WorldEntry
 from gammapo.benchmark.specs import Spec, conditions, key_of, run_spec
 from gammapo.errors import InputError, RunError
 
@@ -55,6 +55,31 @@ def tune(grid: Grid, execute: Execute, known: Mapping[str, float] | None = None)
     return {key: {**_best(key, found), "trials": found} for key, found in trials.items()}
 
 
+def runs_left(
+    grid: Grid, row: Callable[[Spec], dict[str, Any] | None], known: Mapping[str, float] | None = None
+) -> int:
+    """How many runs `tune` has still to make, with rows and trials that are known already.
+
+    The second round starts from the best of the first; where that is not known, all of it is counted.
+    """
+    assert grid.tune is not None
+    left: dict[str, None] = {}  # by name, as two trials may share a run
+
+    def look(wanted: Sequence[Spec]) -> list[dict[str, Any] | None]:
+        rows = [row(spec) for spec in wanted]
+        left.update({key_of(spec): None for spec, one in zip(wanted, rows, strict=True) if one is None})
+        return rows
+
+    unseen = 0
+    for key, entry in grid.losses.items():
+        one = grid.model_copy(update={"losses": {key: entry}})
+        try:
+            tune(one, look, known)
+        except RunError:
+            unseen += len(own_options(grid.tune, key, entry.options)) * len(_places(grid))
+    return len(left) + unseen
+
+
 def known_trials(tuned: Mapping[str, Any]) -> dict[str, float]:
     """The scores of an earlier `tune`, by the hash of their runs."""
     trials = [trial for found in tuned.values() for trial in found["trials"]]
@@ -76,9 +101,7 @@ def _try(
     grid: Grid, execute: Execute, known: Mapping[str, float], settings: Mapping[str, Sequence[Setting]]
 ) -> dict[str, list[Setting]]:
     """Every loss's settings with their scores; those not known are run in one batch."""
-    assert grid.tune is not None
-    wrong = conditions(grid.noise if grid.tune.noise is None else grid.tune.noise)
-    places = list(product(grid.tune.worlds or grid.worlds, wrong, grid.tune.seeds))
+    places = _places(grid)
     scored: dict[str, list[Setting]] = {key: [] for key in settings}
     open_ones: list[tuple[Setting, list[Spec]]] = []
     for key, some in settings.items():
@@ -95,6 +118,13 @@ def _try(
         golds = [row["gold_reward"] for row in islice(rows, len(runs)) if row is not None]
         trial["gold_reward"] = sum(golds) / len(golds) if len(golds) == len(runs) else None
     return scored
+
+
+def _places(grid: Grid) -> list[tuple[WorldEntry, dict[str, Any], int]]:
+    """(world, condition, seed) of every run of a trial."""
+    assert grid.tune is not None
+    wrong = conditions(grid.noise if grid.tune.noise is None else grid.tune.noise)
+    return list(product(grid.tune.worlds or grid.worlds, wrong, grid.tune.seeds))
 
 
 def _check(grid: Grid, key: str, setting: Setting) -> None:

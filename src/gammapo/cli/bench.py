@@ -37,17 +37,16 @@ def command(
     format: Format = typer.Option(Format.table, help="How to print the results."),
 ) -> None:
     """Run every loss under every noise, seed by seed; a killed grid goes on where it stood."""
-    from gammapo.benchmark.bench import bench, planned
+    from dataclasses import asdict
+
+    from gammapo.benchmark.bench import bench, plan
     from gammapo.benchmark.grid import load_grid
-    from gammapo.benchmark.store import Store
     from gammapo.cli.console import print_json, print_table, stderr
 
     asked = load_grid(grid)
     folder = output or Path("bench") / grid.stem
     if dry_run:
-        wanted = planned(asked, folder)
-        present = sum(Store(folder).row(spec) is not None for spec in wanted)
-        counts = {"runs": len(wanted), "stored": present, "tuned_first": asked.tune is not None}
+        counts = asdict(plan(asked, folder))
         if format is Format.json:
             print_json(counts)
         else:
