@@ -74,6 +74,11 @@ class MissingExtraError(InputError):
         )
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what another library's error says, or its kind where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def nearest(word: str, known: list[str]) -> str:
     """A hint naming the known words nearest to `word`: "did you mean …?", or the whole list."""
     import difflib

@@ -78,3 +78,37 @@ def test_the_prompts_are_not_overwritten_by_the_answers(run, prompts, tiny_model
     assert code == 2
     assert "is the input" in err
     assert prompts.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (["--temperature", "0"], "--temperature"),
+        (["-o", "x.json"], "-o"),
+        (["--model", "smollm2"], "--model"),
+        (["--max-new-tokens", "3"], "--max-new-tokens"),
+        (["--overwrite"], "--overwrite"),
+        (["--generator", "me"], "--generator"),
+    ],
+)
+def test_options_without_a_part_in_a_check_are_refused(run, prompts, given, named):
+    code, _, err = run("generate", "--prompts", prompts, "--check", prompts, *given)
+    assert (code, f"{named}: has no part in --check" in err) == (2, True)
+
+
+def test_outputs_that_are_no_file_are_refused_before_a_model_answers(run, prompts, tiny_model_dir, tmp_path):
+    base = ["generate", "--prompts", prompts, "--model", tiny_model_dir, "--overwrite"]
+    code, _, err = run(*base, "-o", "-")
+    assert (code, "-o: is no output here; expected a file" in err) == (2, True)
+    (tmp_path / "folder").mkdir()
+    code, _, err = run(*base, "-o", tmp_path / "folder")
+    assert (code, "folder: is a folder; expected a file" in err) == (2, True)
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_no_file_that_a_mixture_lists_is_overwritten(run, tiny_model_dir, tmp_path):
+    (tmp_path / "pairs.json").write_text('{"prompt": "a", "chosen": "b", "rejected": "c"}')
+    (tmp_path / "mix.yaml").write_text("sources: [pairs.json]")
+    base = ["generate", "--prompts", tmp_path / "mix.yaml", "--model", tiny_model_dir, "--overwrite"]
+    code, _, err = run(*base, "-o", tmp_path / "pairs.json")
+    assert (code, "is the input" in err) == (2, True)

@@ -131,3 +131,17 @@ def test_json_lines_go_under_no_other_name(prompts, run, tmp_path):
     arguments = ["sample-pairs", "--model", "m", "--prompts", prompts, "--scorer", "world:constraints"]
     code, _, said = run(*arguments, "-o", tmp_path / "pairs.csv")
     assert (code, "ends in .jsonl" in said) == (2, True)
+
+
+def test_prompts_of_one_split(run, rules, tiny_model_dir, tmp_path):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for name, rows in (("train", 2), ("test", 1)):
+        lines = "".join(json.dumps({"prompt": f"Tell me about snow {row}."}) + "\n" for row in range(rows))
+        (folder / f"{name}.jsonl").write_text(lines)
+    base = ["sample-pairs", "--model", tiny_model_dir, "--prompts", folder, "--scorer", f"rules:{rules}"]
+    base += ["--max-new-tokens", "4", "--temperature", "2", "-o", tmp_path / "pairs.jsonl"]
+    code, _, err = run(*base)
+    assert (code, "split: holds several splits; expected one of" in err) == (2, True)
+    _, _, err = run(*base, "--split", "train")
+    assert "2 of 2 prompts" in err

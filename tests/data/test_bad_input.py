@@ -105,6 +105,15 @@ FAULTS = {
         "not_text",
         "chosen: holds a message list written as text",
     ),
+    "tools": (TALK, {"tools": [{"name": "f"}]}, "not_read", "tools: is not read.*as the model is to see it"),
+    "tools as text": (GOOD, {"tools": '[{"name": "f"}]'}, "not_read", "tools: is not read"),
+    "an image beside": (GOOD, {"images": ["x.png"]}, "not_read", "images: is not read"),
+    "options of the template": (
+        GOOD,
+        {"chat_template_kwargs": {"enable_thinking": False}},
+        "not_read",
+        "chat_template_kwargs: is not read",
+    ),
     "text for a message": (TALK, {"chosen": ["hello", YES]}, "not_object", r"chosen\[0\]: a message is str"),
     "no messages": (TALK, {"chosen": []}, "empty_answer", "chosen: holds no message"),
     "two prompts": (
@@ -206,6 +215,19 @@ def test_the_way_to_leave_bad_rows_out_is_named_for_commands_and_python(tmp_path
     path = lines(tmp_path / "pairs.jsonl", changed(GOOD, {"chosen": ""}))
     with pytest.raises(InputError, match="--drop-bad of `gammapo corrupt`.*data.on_bad: drop in a recipe"):
         load_pairs(path)
+
+
+@pytest.mark.parametrize("tools", [None, "", " [] ", [], [None], {"name": None}])
+def test_no_tools_are_no_fault(tools, tmp_path):
+    """Parquet and `datasets` fill nulls in where a row has none; its messages likewise."""
+    row = {**TALK, "chosen": [USER, {**YES, "tool_calls": tools}], "tools": tools}
+    assert len(load_pairs(lines(tmp_path / "pairs.jsonl", row)).pairs) == 1
+
+
+def test_a_reader_without_a_way_to_drop_offers_none(tmp_path):
+    path = lines(tmp_path / "pairs.jsonl", changed(GOOD, {"chosen": ""}))
+    with pytest.raises(InputError, match="chosen: is empty.*To mend it: mend or remove the row$"):
+        load_pairs(path, on_bad="refuse")
 
 
 def test_mixed_shapes_are_never_dropped_silently(tmp_path):

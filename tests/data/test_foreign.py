@@ -29,7 +29,10 @@ WAYS = {
     "KTO": ({"prompt": "q", "completion": "x", "label": True}, "single answers, liked or not"),
     "UltraFeedback": ({"instruction": "q", "completions": []}, "the best completion under chosen"),
     "OpenAI": ({"input": {}, "preferred_output": [], "non_preferred_output": []}, "messages of input"),
-    "prompts": ({"prompt": "q"}, "sample-pairs.*where prompts are wanted .*instruction"),
+    "prompts": (
+        {"prompt": "q"},
+        "sample-pairs.*where prompts are wanted .*a column instruction, prompt or messages",
+    ),
     "wrapped": ({"data": [ANSWERS]}, "write the list that it holds as a JSON array"),
     "other": ({"better": "x", "worse": "y"}, "rename the columns as expected"),
     "Orca": ({"system": "s", "question": "q", **ANSWERS}, "rename the column 'question' to prompt"),

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from gammapo import files
-from gammapo.data import Source, fingerprint, load_pairs, mix_pairs, source_sha256, sources_of
+from gammapo.data import Source, fingerprint, inputs_of, load_pairs, mix_pairs, source_sha256, sources_of
 from gammapo.errors import InputError
 
 
@@ -146,3 +146,17 @@ def test_a_mixture_is_no_source_of_another_or_of_itself(folder):
         mix(folder, sources=[{"path": "a.jsonl"}, {"path": "mix.yaml"}])
     with pytest.raises(InputError, match=r"sources\[0\].path: .* is itself a mixture"):
         mix_pairs([Source(path=str(folder / "mix.yaml"))])
+
+
+def test_a_configuration_of_a_folder_is_a_source_like_any(folder):
+    (folder / "hub").mkdir()
+    configs = "configs:\n" + "".join(f"- {{config_name: {one}, data_files: {one}.jsonl}}\n" for one in "xy")
+    (folder / "hub" / "README.md").write_text(f"---\n{configs}---\n")
+    for name in "xy":
+        row = {"prompt": name, "chosen": "yes", "rejected": "no"}
+        (folder / "hub" / f"{name}.jsonl").write_text(json.dumps(row))
+    loaded = mix(folder, sources=["hub:x", "hub:y"])
+    assert sorted(pair.prompt[0].content for pair in loaded.pairs) == ["x", "y"]
+    assert inputs_of(folder / "mix.yaml") == [str(folder / name) for name in ("mix.yaml", "hub", "hub")]
+    with pytest.raises(InputError, match="the path '../hub:x' leads out"):
+        mix(folder, sources=["../hub:x"])

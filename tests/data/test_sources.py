@@ -4,6 +4,8 @@ import bz2
 import gzip
 import json
 import lzma
+import os
+import shutil
 
 import datasets
 import pytest
@@ -186,6 +188,7 @@ def test_damaged_files_are_named(table, tmp_path):
         (lzma.compress(b"{}"), "is compressed by xz"),
         (bz2.compress(b"{}"), "is compressed by bzip2"),
         (b"PK\x03\x04\x00", "is a zip archive"),
+        (gzip.compress(b"PAR1", mtime=0), "is Parquet inside gzip"),
         (b"ARROW1\x00\x00", "is an Arrow file.*save_to_disk"),
         ("{}".encode("utf-16"), "is text in UTF-16"),
         (b'\n{\n "prompt": "a"\n}\n', "2: is JSON over several lines.*jq -c"),
@@ -195,3 +198,99 @@ def test_formats_that_are_not_read_are_called_by_their_name(content, said, tmp_p
     (tmp_path / "pairs.jsonl").write_bytes(content)
     with pytest.raises(InputError, match=f"pairs.jsonl:.*{said}"):
         load_pairs(tmp_path / "pairs.jsonl", on_bad="drop")
+
+
+CONFIGS = """---
+configs:
+- config_name: easy
+  data_files:
+  - {split: train, path: easy-train.jsonl}
+  - {split: test, path: easy-test.jsonl}
+- config_name: hard
+  data_files:
+  - {split: train, path: hard.jsonl}
+---
+"""
+
+
+@pytest.fixture
+def configured(tmp_path, monkeypatch):
+    """A data set of two configurations, as the hub has them, in the folder owner/name."""
+    folder = tmp_path / "owner" / "name"
+    folder.mkdir(parents=True)
+    (folder / "README.md").write_text(CONFIGS)
+    for name in ("easy-train", "easy-test", "hard"):
+        (folder / f"{name}.jsonl").write_text(json.dumps({"prompt": name, "chosen": "a", "rejected": "b"}))
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+def test_a_configuration_is_named_behind_a_colon(configured):
+    for source in (f"{configured}:hard", "owner/name:hard"):
+        loaded = load_pairs(source)
+        assert [pair.prompt[0].content for pair in loaded.pairs] == ["hard"]
+        assert loaded.pairs[0].origin == f"{source}:1"
+    assert load_pairs("owner/name:easy", split="test").pairs[0].prompt[0].content == "easy-test"
+    with pytest.raises(
+        InputError, match="owner/name: split: holds several splits; expected one of train, te"
+    ):
+        load_pairs("owner/name:easy")
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("owner/name", "config: holds several configurations; expected one of easy, hard.*owner/name:CONFIG"),
+        ("owner/name:new", "config: no configuration 'new'; expected one of easy, hard"),
+        ("owner/name/hard.jsonl:easy", "config: has no configuration 'easy'.*leave :easy out"),
+        ("owner/other:easy", "cannot be loaded"),
+        ("owner/other/more:easy", "no such file"),
+        ("owner/name:", "no such file"),
+    ],
+)
+def test_configurations_that_are_not_there_are_told(configured, source, said):
+    with pytest.raises(InputError, match=said):
+        load_pairs(source)
+
+
+def test_no_folder_is_taken_for_its_past_or_for_its_namesake(configured, tmp_path):
+    """As the cache of `datasets` does where a README lists configurations."""
+    shutil.copytree(configured, tmp_path / "other" / "name")
+    row = {"prompt": "changed", "chosen": "a", "rejected": "b"}
+    assert load_pairs(f"{configured}:hard").pairs[0].prompt[0].content == "hard"
+    (configured / "hard.jsonl").write_text(json.dumps(row))
+    assert load_pairs(f"{configured}:hard").pairs[0].prompt[0].content == "changed"
+    assert load_pairs(f"{tmp_path / 'other' / 'name'}:hard").pairs[0].prompt[0].content == "hard"
+
+
+def test_a_saved_folder_has_no_configuration_and_a_name_with_a_colon_stands(table, expected, tmp_path):
+    table.save_to_disk(tmp_path / "saved")
+    with pytest.raises(InputError, match="saved: config: has no configuration 'easy'"):
+        load_pairs(f"{tmp_path / 'saved'}:easy")
+    (tmp_path / "saved:easy").mkdir()
+    table.select([0]).save_to_disk(tmp_path / "saved:easy")
+    assert load_pairs(tmp_path / "saved:easy").pairs == expected[:1]
+
+
+def test_the_folder_that_one_stands_in_is_read_and_no_name_is_none(table, expected, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    table.to_parquet(tmp_path / "here" / "train.parquet")
+    monkeypatch.chdir(tmp_path / "here")
+    assert load_pairs(".").pairs == expected
+    with pytest.raises(InputError, match="'': no such file"):
+        load_pairs("")
+
+
+def test_a_folder_with_a_bad_file_says_why(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "train.jsonl").write_text(
+        '{"prompt": "a", "chosen": "b", "rejected": "c"}\n{"prompt":'
+    )
+    with pytest.raises(InputError, match="cannot be loaded: JSON parse error.*each of its files alone"):
+        load_pairs(tmp_path / "data")
+
+
+def test_a_pipe_is_called_by_its_name(tmp_path):
+    os.mkfifo(tmp_path / "pairs")
+    with pytest.raises(InputError, match="pairs: is a pipe or a device.*to a file first"):
+        load_pairs(tmp_path / "pairs")

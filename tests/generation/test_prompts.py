@@ -48,7 +48,7 @@ def test_a_byte_order_mark_and_empty_lines_before_the_first_are_no_prompt(tmp_pa
 def test_a_bad_line_keeps_its_number_after_empty_ones(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text('\n{"instruction": "a"}\n\n{"instruction": \n')
-    with pytest.raises(InputError, match="a.jsonl:4: not valid JSON"):
+    with pytest.raises(InputError, match="a.jsonl:4: broken JSON"):
         load_prompts(path)
 
 
@@ -86,20 +86,23 @@ def test_the_alpaca_eval_set(shared_data):
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ('[{"instruction": "a"}, {"instruction": ""}]', ":2: instruction: got ''"),
-        ('[{"instruction": "a"}, {"text": "b"}]', ":2: instruction: the row has no instruction"),
-        ('{"instruction": "a"}\n{"instruction": \n', ":2: not valid JSON"),
-        ('[{"instruction": "a", "messages": ["x"]}]', ":1: messages: not a message list"),
-        ('[{"instruction": "a", "messages": []}]', ":1: messages: not a message list"),
+        ('[{"instruction": "a"}, {"instruction": ""}]', ":2: instruction: is empty"),
+        ('[{"instruction": "a"}, {"text": "b"}]', ":2: instruction: no column 'instruction' among text"),
+        ('{"instruction": "a"}\n{"instruction": \n', ":2: broken JSON"),
+        ('[{"instruction": "a", "messages": ["x"]}]', ":1: messages[0]: a message is str"),
+        ('[{"instruction": "a", "messages": []}]', ":1: messages: is empty"),
         (
             '[{"instruction": "a", "messages": [{"role": "user", "content": null}]}]',
-            ":1: messages: not a message list",
+            ":1: messages[0].content: is null",
         ),
         ('[{"instruction": "Add up", "input": "1 2"}]', ":1: input: the row has an input beside"),
-        ('[{"instruction": "cut \\ud83d"}]', ":1: instruction: holds half a character"),
-        ('[{"instruction": "x", "dataset": "cut \\ud83d"}]', ":1: dataset: holds half a character"),
-        ('{"instruction": "x"}\n' + "[" * 50_000 + "]" * 50_000, ":2: not valid JSON"),
-        ('{"instruction": "x"}\n{"instruction": "y", "id": ' + "9" * 5000 + "}", ":2: not valid JSON"),
+        ('[{"instruction": "cut \\ud83d"}]', ":1: instruction: holds half of a surrogate pair"),
+        ('[{"instruction": "x", "dataset": "cut \\ud83d"}]', ":1: dataset: holds half of a surrogate pair"),
+        ('{"instruction": "x"}\n' + "[" * 50_000 + "]" * 50_000, ":2: JSON that cannot be read: it nests"),
+        (
+            '{"instruction": "x"}\n{"instruction": "y", "id": ' + "9" * 5000 + "}",
+            ":2: JSON that cannot be read: Exceeds",
+        ),
     ],
 )
 def test_bad_rows_are_named(tmp_path, content, problem):
@@ -145,3 +148,41 @@ def test_names_in_capitals_say_the_same(tmp_path, name):
     path.write_text("a cat\n" if name.endswith("TXT") else '[{"instruction": "a cat"}]')
     (item,) = load_prompts(path).items
     assert (item.instruction, item.dataset) == ("a cat", "Mine")
+
+
+def test_prompts_alone_come_from_every_kind_of_source(tmp_path):
+    """Named by the user's text, or by a transcript of many turns; the set is named by the file."""
+    import pyarrow
+    import pyarrow.parquet as parquet
+
+    rows = [{"prompt": "first"}, {"prompt": "second"}]
+    folder = tmp_path / "hub"
+    folder.mkdir()
+    text = "".join(json.dumps(row) + "\r\n" for row in rows)
+    (folder / "train.jsonl").write_text(text)
+    (tmp_path / "set.jsonl").write_text(text)
+    (tmp_path / "set.jsonl.gz").write_bytes(gzip.compress(text.encode()))
+    (tmp_path / "set.csv").write_text("prompt\nfirst\nsecond\n")
+    parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "set.parquet")
+    for name in ("hub", "set.jsonl", "set.jsonl.gz", "set.csv", "set.parquet"):
+        items = load_prompts(tmp_path / name).items
+        assert [item.instruction for item in items] == ["first", "second"], name
+        assert len(load_prompts(tmp_path / name, limit=1).items) == 1
+    assert items[0].dataset == "set"
+    turns = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
+    (tmp_path / "set.jsonl").write_text(json.dumps({"messages": turns}))
+    (item,) = load_prompts(tmp_path / "set.jsonl").items
+    assert item.instruction == "System: Be brief.\n\nUser: Hi"
+
+
+def test_a_bad_pair_among_prompts_is_not_offered_a_way_to_be_left_out(tmp_path):
+    """`generate`, `sample-pairs` and `audit --eval` have none."""
+    path = tmp_path / "pairs.jsonl"
+    path.write_text('{"prompt": "a", "chosen": "b", "rejected": null}\n')
+    with pytest.raises(InputError, match="pairs.jsonl:1: rejected: is null.*mend or remove the row$"):
+        load_prompts(path)
+
+
+def test_a_set_without_a_name_is_not_the_folder_that_one_stands_in():
+    with pytest.raises(InputError, match="'': no such file"):
+        load_prompts("")

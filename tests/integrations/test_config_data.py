@@ -42,7 +42,6 @@ def test_a_mixture_in_the_handbooks_newer_form(read):
     said = " ".join(found.differences)
     assert "of h4/ultra train_prefs, h4/ultra test_prefs only the first is taken" in said
     assert "test_split_size=2000" in said
-    assert "subset" not in said
 
 
 def test_the_mixture_that_is_named_instead_is_one_of_ours(read, tmp_path):
@@ -57,18 +56,20 @@ def test_the_mixture_that_is_named_instead_is_one_of_ours(read, tmp_path):
     assert len(load_mixture(tmp_path / "mix.yaml").pairs) == 2
 
 
-def test_shares_and_subsets_are_said(read):
+def test_shares_are_said_and_subsets_named(read):
     rows = [
         {"id": "a/none", "weight": 0},
         {"id": "h4/talk", "config": "Preference", "split": "no_think", "weight": 0.5},
     ]
     found = read(BASE | {"dataset_mixture": {"datasets": rows}})
-    assert place(found) == ("h4/talk", "no_think")
-    said = " ".join(found.differences)
-    assert "of h4/talk no_think × 0.5 all rows are taken" in said
-    assert "cannot name a subset (Preference of h4/talk)" in said
+    assert place(found) == ("h4/talk:Preference", "no_think")
+    assert "of h4/talk:Preference no_think × 0.5 all rows are taken" in " ".join(found.differences)
     named = read(BASE | {"dataset_name": "h4/talk", "dataset_config": "Preference"})
-    assert "cannot name a subset (Preference of h4/talk)" in " ".join(named.differences)
+    assert place(named) == ("h4/talk:Preference", "train")
+    mixed = read(BASE | {"dataset_mixer": {"a/b": 1.0, "c/d": 1.0}, "dataset_configs": ["default", "x"]})
+    (said,) = [text for text in mixed.differences if text.startswith("dataset_mixer")]
+    sources = yaml.safe_load(said[said.index("sources: ") :])["sources"]
+    assert [source["path"] for source in sources] == ["a/b", "c/d:x"]
 
 
 @pytest.mark.parametrize(

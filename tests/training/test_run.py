@@ -161,12 +161,16 @@ def test_a_finished_run_is_not_that_of_other_data(recipe_dict, pair_file):
     assert train(parse_recipe(recipe_dict)) == first, "data that have gone say nothing against the run"
 
 
-def test_a_finished_run_on_a_folder_of_data(recipe_dict, pair_file, tmp_path, monkeypatch):
+@pytest.mark.parametrize("config", ["", ":shipped"])
+def test_a_finished_run_on_a_folder_of_data(recipe_dict, pair_file, tmp_path, monkeypatch, config):
     from gammapo.training import run_folder
 
     (tmp_path / "data").mkdir()
     pair_file = pair_file.rename(tmp_path / "data" / "train.jsonl")
-    recipe_dict["data"]["path"] = str(tmp_path / "data")
+    if config:
+        listed = "---\nconfigs:\n- {config_name: shipped, data_files: train.jsonl}\n---\n"
+        (tmp_path / "data" / "README.md").write_text(listed)
+    recipe_dict["data"]["path"] = f"{tmp_path / 'data'}{config}"
     first = train(parse_recipe(recipe_dict))
     with monkeypatch.context() as patch:
         patch.setattr(run_folder, "prepare", lambda recipe: pytest.fail("the bytes are the same"))

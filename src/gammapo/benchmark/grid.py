@@ -8,7 +8,7 @@
     training: {pairs: 3000, learning_rate: 3.0e-4, epochs: 1, pairs_per_step: 64}
     scores: none                                       # none, external or gold: what losses may see
     workers: 2
-    baseline: simpo                                    # what all are compared with; else SimPO, or the first loss
+    baseline: simpo                                    # what all are compared with (default)
     tune: {seeds: [1000, 1001], learning_rates: [1.0e-4, 3.0e-4], knobs: {simpo: {beta: [2.5, 10]}}}
 
 All losses of a world, noise, rate and seed share pairs, flips, order and held-out prompts.

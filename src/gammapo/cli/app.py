@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from gammapo import __version__
-from gammapo.errors import GammapoError
+from gammapo.errors import GammapoError, first_line
 
 # verb → module with a function `command`, or a typer app named `app` for a verb with verbs of its own
 VERBS = {
@@ -112,4 +112,4 @@ def _in_words(error: OSError) -> str:
     """One line: the place, if the error names one, and what is wrong there."""
     if error.filename is not None:
         return f"{error.filename}: {error.strerror}. To mend it: check path and rights"
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    return first_line(error)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from gammapo.cli.audit_inputs import held_out, pair_files, refuse_outputs
-from gammapo.cli.console import Format
+from gammapo.cli.console import Format, given
 
 if TYPE_CHECKING:
     from gammapo.audit import AuditReport, Cleaned, Repaired, RunAudit
@@ -85,7 +85,7 @@ def command(
     template. Unusable rows are never in it.
     """
     after = run is not None or bool(cross_fit) or text
-    _refuse_idle(_given(context), after)
+    _refuse_idle(given(context), after)
     if after:
         way = Way(run=run, by=by, text=text, folds=cross_fit, recipe=recipe, folder=folder, seed=seed)
         _after(source, split, way, html, examples, repair, how, above, overwrite, format)
@@ -120,12 +120,6 @@ def command(
         print_json({**report.as_dict(), "cleaned": _cleaned(cleaned)})
     else:
         print_report(report, cleaned)
-
-
-def _given(context: typer.Context) -> set[str]:
-    """Names of the options that the command line holds."""
-    sources = {name: context.get_parameter_source(name) for name in context.params}
-    return {name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"}
 
 
 def _refuse_idle(given: Set[str], after: bool) -> None:

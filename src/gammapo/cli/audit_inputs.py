@@ -14,7 +14,7 @@ def pair_files(source: str) -> list[Path]:
     """The paths that a source of pairs is read from, those that it lists included, and their manifests."""
     from gammapo import data, noise
 
-    paths = [source, *(one.path for one in data.sources_of(source))]
+    paths = data.inputs_of(source)
     return [*map(Path, paths), *map(noise.manifest_path, paths)]
 
 
@@ -38,7 +38,7 @@ def held_out(sources: list[str]) -> list[tuple[str, Sequence[Message]]]:
     prompts: list[tuple[str, Sequence[Message]]] = []
     for source in sources:
         if data.is_mixture(source):
-            prompts += [(pair.origin, pair.prompt) for pair in data.load_pairs(source).pairs]
+            prompts += [(pair.origin, pair.prompt) for pair in data.load_pairs(source, on_bad="refuse").pairs]
             continue
         items = generation.load_prompts(source).items
         lines = _lines(Path(source), len(items))

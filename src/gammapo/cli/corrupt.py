@@ -47,7 +47,7 @@ def command(
     files.refuse_other_than_jsonl(output)
     parts = data.sources_of(source, split)
     for path in (output, record):
-        files.refuse_input(path, [source, *(part.path for part in parts)])
+        files.refuse_input(path, data.inputs_of(source))
         if not overwrite:
             files.refuse_existing(path)
     steps = _steps(noise, rate, seed)

@@ -7,12 +7,17 @@ from pathlib import Path
 import typer
 
 from gammapo.cli import backends
-from gammapo.cli.console import Format
+from gammapo.cli.console import Format, given
+
+ANSWERING = {"model", "output", "backend", "generator", "max_new_tokens", "temperature", "top_p", "seed"}
+ANSWERING |= {"batch_size", "dtype", "max_refused", "overwrite"}  # options without a part in --check
 
 
 def command(
+    context: typer.Context,
     prompts: str = typer.Option(
-        ..., help="Instructions (JSON, JSONL), lines (.txt), or pairs: a file, a folder or a hub id."
+        ...,
+        help="Rows with instruction, prompt or messages, lines (.txt), or pairs: a file, folder or hub id.",
     ),
     model: str = typer.Option(None, help=backends.MODEL),
     output: Path = typer.Option(None, "-o", "--output", help="The outputs file to write."),
@@ -26,24 +31,31 @@ def command(
     batch_size: int = typer.Option(None, min=1, help=backends.BATCH_SIZE),
     dtype: str = typer.Option(None, help=backends.DTYPE),
     max_refused: int = typer.Option(None, min=0, help=backends.MAX_REFUSED),
-    split: str = typer.Option(None, help="Split of a source of pairs."),
+    split: str = typer.Option(None, help="Split of a folder or hub id."),
     limit: int = typer.Option(None, min=1, help="Only the first so many prompts."),
     overwrite: bool = typer.Option(False, help="Replace the output, and drop another run's answers."),
     format: Format = typer.Option(Format.table, help="How to print the summary."),
 ) -> None:
     """Answer every prompt of a set, in its order. A run that was cut goes on where it stood."""
-    from gammapo import generation
+    from gammapo import data, generation
     from gammapo.cli.console import print_json, print_table
     from gammapo.errors import InputError
     from gammapo.files import refuse_existing, refuse_input
 
     if check is not None:
+        for name in sorted(ANSWERING & given(context)):
+            flag = "-o" if name == "output" else "--" + name.replace("_", "-")
+            raise InputError("has no part in --check, which asks no model", field=flag, fix="remove it")
         _check(check, prompts, split, limit, format)
         return
     for name, value in (("--model", model), ("-o", output)):
         if value is None:
             raise InputError("is missing", field=name, fix=f"give {name}, or --check FILE")
-    refuse_input(output, [prompts])
+    if str(output) == "-":
+        raise InputError(
+            "is no output here", field="-o", expected="a file, beside which a run that was cut can go on"
+        )
+    refuse_input(output, data.inputs_of(prompts))
     if not overwrite:
         refuse_existing(output)
     sampling = generation.Sampling(

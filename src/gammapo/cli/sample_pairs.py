@@ -12,7 +12,7 @@ from gammapo.cli.console import Format
 
 def command(
     model: str = typer.Option(..., help=backends.MODEL),
-    prompts: str = typer.Option(..., help="Instructions (JSON, JSONL), lines (.txt), or pairs."),
+    prompts: str = typer.Option(..., help="As of `gammapo generate`: rows, lines (.txt) or pairs."),
     scorer: str = typer.Option(..., help="world:constraints, rules:FILE, reward:PATH or module:attribute."),
     output: Path = typer.Option(..., "-o", "--output", help="The pair file to write (.jsonl or .jsonl.gz)."),
     samples_per_prompt: int = typer.Option(6, min=2, help="Answers drawn from each prompt."),
@@ -25,6 +25,7 @@ def command(
     batch_size: int = typer.Option(None, min=1, help=backends.BATCH_SIZE),
     dtype: str = typer.Option(None, help=backends.DTYPE),
     max_refused: int = typer.Option(None, min=0, help=backends.MAX_REFUSED),
+    split: str = typer.Option(None, help="Split of a folder or hub id."),
     limit: int = typer.Option(None, min=1, help="Only the first so many prompts."),
     rescore: bool = typer.Option(
         False, help="Score the stored samples again, with this scorer; renew their pairs."
@@ -40,7 +41,7 @@ def command(
     from gammapo.errors import RunError
 
     files.refuse_other_than_jsonl(output)
-    read = [prompts, *(one.path for one in data.sources_of(prompts))]
+    read = data.inputs_of(prompts)
     if Path(rules := scorer.partition(":")[2]).is_file():
         read.append(rules)
     for path in (output, samples_path(output)):
@@ -53,7 +54,7 @@ def command(
         max_new_tokens=max_new_tokens,
         seed=seed,
     )
-    items = generation.load_prompts(prompts, limit=limit).items
+    items = generation.load_prompts(prompts, split=split, limit=limit).items
     judge = judging.create_scorer(scorer)
     options = backends.options_of(backend, batch_size=batch_size, dtype=dtype, max_refused=max_refused)
     made = generation.create(backend, model=model, **options)

@@ -4,7 +4,15 @@ from gammapo.data.chat import ChatFormat, chat_format, encode_prompt
 from gammapo.data.faults import REASONS
 from gammapo.data.ids import fingerprint, pair_id
 from gammapo.data.load import Drop, LoadedPairs, LoadReport, iter_pairs
-from gammapo.data.mixture import Source, is_mixture, load_mixture, mix_pairs, source_sha256, sources_of
+from gammapo.data.mixture import (
+    Source,
+    inputs_of,
+    is_mixture,
+    load_mixture,
+    mix_pairs,
+    source_sha256,
+    sources_of,
+)
 from gammapo.data.pairs import load_pairs
 from gammapo.data.shapes import MARKER
 from gammapo.data.tokenize import TokenizedPairs, TruncationReport, encode_pair, tokenize_pairs
@@ -25,6 +33,7 @@ __all__ = [
     "encode_pair",
     "encode_prompt",
     "fingerprint",
+    "inputs_of",
     "is_mixture",
     "iter_pairs",
     "load_mixture",

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gammapo.errors import InputError
+from gammapo.errors import InputError, first_line
 from gammapo.types import Message
 
 PROBE = (Message(role="user", content="probe question"),)
@@ -113,9 +113,9 @@ def _render(tokenizer: Any, messages: Sequence[Message], *, add_generation_promp
             turns, tokenize=False, add_generation_prompt=add_generation_prompt
         )
     except Exception as error:  # jinja's own errors and whatever the template raises on purpose
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        roles = ", ".join(turn["role"] for turn in turns)
         raise InputError(
-            f"the chat template refuses these turns ({', '.join(turn['role'] for turn in turns)}): {reason}",
+            f"the chat template refuses these turns ({roles}): {first_line(error)}",
             field="prompt",
             fix="change the turns as the template asks, or take another template",
         ) from error

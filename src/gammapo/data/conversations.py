@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from gammapo.data.faults import RowError
@@ -20,6 +21,9 @@ OTHER_NAMES = {
     "developer": "system",
 }
 UNREAD = ("tool_calls", "function_call", "reasoning_content", "thinking")  # keys of a message beside its text
+UNREAD_COLUMNS = ("tools", "chat_template_kwargs", "image", "images")  # and of a row
+NOTHING = ("", "[]", "{}", "null")  # which some files hold as text
+AS_TEXT = "write it into the text as the model is to see it, or remove it"
 SPEAKERS = {"Human": "user", "Assistant": "assistant"}
 
 
@@ -105,16 +109,35 @@ def refuse_unread(value: Any, field: str) -> None:
             _refuse_unread(turn, f"{field}[{index}]")
 
 
+def refuse_unread_columns(row: Mapping[str, Any]) -> None:
+    """Raise RowError for a row whose prompt is more than its text, such as tools that the model may call."""
+    for name in UNREAD_COLUMNS:
+        if (value := row.get(name)) and _says_something(value):
+            raise RowError(
+                "not_read",
+                "is not read, so that the prompt would lose it",
+                field=name,
+                expected="prompts of text alone",
+                fix=AS_TEXT,
+            )
+
+
+def _says_something(value: Any) -> bool:
+    """False for what Parquet and `datasets` fill in where a row has no such thing: nulls, however nested."""
+    if isinstance(value, dict | list):
+        return any(map(_says_something, value.values() if isinstance(value, dict) else value))
+    return value.strip() not in NOTHING if isinstance(value, str) else value is not None
+
+
 def _refuse_unread(turn: dict[str, Any], here: str) -> None:
     for name in UNREAD:
-        if turn.get(name):
+        if (value := turn.get(name)) and _says_something(value):
             raise RowError(
                 "not_read",
                 "is not read, so that the message would lose it",
                 field=f"{here}.{name}",
                 expected="messages of a role and text alone",
-                fix="write it into the text as the model is to see it, or remove it, or leave such rows out "
-                "(--drop-bad of `gammapo corrupt`, data.on_bad: drop in a recipe)",
+                fix=AS_TEXT,
             )
 
 

@@ -20,12 +20,17 @@ REASONS = {
     "wrong_role": "wrong roles",
     "prompts_differ": "the two conversations differ before the answer",
     "other_prompt": "a prompt that is not in the conversations",
-    "not_read": "tool calls, thoughts or images, which are not read",
+    "not_read": "tools, thoughts or images, which are not read",
     "bad_score": "unusable score",
     "bad_id": "unusable id",
     "bad_column": "unusable name of a column",
     "no_label": "no label (a draw, or not judged)",
 }
+
+LEAVE_OUT = (
+    "have such rows left out, counted: --drop-bad of `gammapo corrupt`, data.on_bad: drop in a recipe, "
+    "on_bad='drop' in Python"
+)
 
 
 class RowError(Exception):
@@ -44,12 +49,11 @@ class RowError(Exception):
         self.reason, self.problem = reason, problem
         self.field, self.expected, self.fix = field, expected, fix
 
-    def at(self, file: str | Path, line: int) -> InputError:
-        """The same fault as an error that names its place."""
-        fix = self.fix or (
-            "mend or remove the row, or have such rows left out, counted: --drop-bad of `gammapo corrupt`, "
-            "data.on_bad: drop in a recipe, on_bad='drop' in Python"
-        )
+    def at(self, file: str | Path, line: int, *, droppable: bool = False) -> InputError:
+        """The same fault as an error that names its place, and the way to drop such rows if there is one."""
+        fix = self.fix or "mend or remove the row"
+        if droppable and (self.fix is None or self.reason == "not_read"):
+            fix += f", or {LEAVE_OUT}"
         return InputError(
             self.problem, file=file, line=line, field=self.field, expected=self.expected, fix=fix
         )

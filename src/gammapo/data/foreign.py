@@ -35,7 +35,7 @@ WAYS = (
 ASKS = ("prompt", "instruction", "question", "input", "messages", "conversations")  # what is answered
 PROMPTS_ONLY = (
     "make pairs from prompts with `gammapo sample-pairs`; where prompts are wanted (generate, audit --eval), "
-    "name the column of their texts instruction"
+    "they are read as they are from a column instruction, prompt or messages"
 )
 
 

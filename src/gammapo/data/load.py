@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
-from gammapo.data.conversations import refuse_unread, whole
+from gammapo.data.conversations import refuse_unread, refuse_unread_columns, whole
 from gammapo.data.faults import REASONS, RowError
 from gammapo.data.ids import RepeatNumbers, fingerprint_bytes, pair_id
 from gammapo.data.shapes import MARKER, USED_COLUMNS, classify, parse
@@ -17,7 +17,7 @@ from gammapo.data.sources import rows
 from gammapo.errors import InputError
 from gammapo.types import PreferencePair
 
-OnBad = Literal["raise", "drop"]
+OnBad = Literal["raise", "drop", "refuse"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,10 +82,12 @@ def load_source(
     """Read preference pairs from a file, a `datasets` folder or a hub id; the shape is told by the columns.
 
     Args:
-        path: JSONL or JSON (gzip-compressed or not), Parquet, CSV, a folder, or a hub id "owner/name".
+        path: JSONL or JSON (gzip-compressed or not), Parquet, CSV, a folder, or a hub id "owner/name"; the
+            last two with ":CONFIG" behind where they have several configurations.
         split: which split of a folder or hub id; needed where there are several.
         limit: stop after this many good pairs.
-        on_bad: "raise" at the first unusable row, or "drop" such rows and list them in the report.
+        on_bad: "raise" at the first unusable row, or "drop" such rows and list them in the report; "refuse"
+            raises without a word of dropping, for callers that offer no way to it.
 
     Raises:
         InputError: naming file, line and field; also if no pair is left, or two shapes are mixed.
@@ -125,7 +127,7 @@ def iter_pairs(
     report: LoadReport | None = None,
 ) -> Iterator[PreferencePair]:
     """The same pairs one at a time, in memory that does not grow with their texts; fills `report`."""
-    if on_bad not in ("raise", "drop"):
+    if on_bad not in get_args(OnBad):
         raise InputError(f"unknown {on_bad!r}", field="on_bad", expected="'raise' or 'drop'")
     report = report if report is not None else LoadReport(source=str(path), split=split)
     repeats, digest = RepeatNumbers(), hashlib.sha256()
@@ -135,8 +137,8 @@ def iter_pairs(
         try:
             pair = _pair(row, line, report)
         except RowError as fault:
-            if on_bad == "raise":
-                raise fault.at(path, line) from None
+            if on_bad != "drop":
+                raise fault.at(path, line, droppable=on_bad == "raise") from None
             report.dropped.append(_drop(fault, path, line))
             continue
         pair = _with_unique_id(pair, repeats)
@@ -180,6 +182,7 @@ def _pair(row: object, line: int, report: LoadReport) -> PreferencePair:
     content = parse(row, shape)
     for name in ("prompt", "chosen", "rejected"):
         refuse_unread(row.get(name), name)
+    refuse_unread_columns(row)
     marker = row.get(MARKER)
     if isinstance(marker, str) and report.noise_marker is None:
         report.noise_marker = whole(marker, MARKER)

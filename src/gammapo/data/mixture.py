@@ -24,7 +24,7 @@ from typing import Any
 from gammapo import files
 from gammapo.data.ids import RepeatNumbers, fingerprint
 from gammapo.data.load import LoadedPairs, LoadReport, OnBad, load_source
-from gammapo.data.sources import HUB_ID
+from gammapo.data.place import HUB_ID, place_of
 from gammapo.errors import InputError, nearest
 from gammapo.types import PreferencePair
 
@@ -96,6 +96,11 @@ def sources_of(path: str | Path, split: str | None = None) -> list[Source]:
     return [_source(one, path, f"sources[{index}]") for index, one in enumerate(_read(path)["sources"])]
 
 
+def inputs_of(path: str | Path) -> list[str]:
+    """`path` and every file or folder that its pairs are read from: what no output may replace."""
+    return [place_of(one).path for one in (path, *(source.path for source in sources_of(path)))]
+
+
 def source_sha256(path: str | Path, pairs_fingerprint: str) -> str:
     """Names the data of a source, so that an edit is noticed wherever it falls.
 
@@ -137,8 +142,8 @@ def _source(value: Any, file: Path, field: str) -> Source:
             expected="the name of a split, as text",
         )
     given = value["path"]
-    inside = (file.parent / given).resolve()
-    if not inside.exists() and HUB_ID.fullmatch(given):
+    inside = Path(place_of(file.parent / given).path).resolve()
+    if not inside.exists() and HUB_ID.fullmatch(place_of(given).path):
         return Source(**value)
     if not inside.is_relative_to(file.parent.resolve()):
         raise InputError(

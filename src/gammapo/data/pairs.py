@@ -18,12 +18,14 @@ def load_pairs(
     the shape.
 
     Args:
-        path: JSONL or JSON (gzip-compressed or not), Parquet, CSV, a folder, a hub id "owner/name", or a
-            YAML file that mixes several of them (see `mixture`).
+        path: JSONL or JSON (gzip-compressed or not), Parquet, CSV, a folder, a hub id "owner/name", the
+            last two with ":CONFIG" behind where they have several configurations, or a YAML file that mixes
+            several of them (see `mixture`).
         split: which split of a folder or hub id; needed where there are several. The sources of a mixture
             name their own.
         limit: stop after this many good pairs.
-        on_bad: "raise" at the first unusable row, or "drop" such rows and list them in the report.
+        on_bad: "raise" at the first unusable row, or "drop" such rows and list them in the report; "refuse"
+            raises without a word of dropping, for callers that offer no way to it.
 
     Raises:
         InputError: naming file, line and field; also if no pair is left, or two shapes are mixed.

@@ -96,13 +96,7 @@ def classify(row: Mapping[str, Any]) -> str:
             raise RowError("empty_answer", "holds no message", field=field, expected="an answer")
     if isinstance(chosen, str):
         if QUOTED.fullmatch(chosen) and QUOTED.fullmatch(rejected):
-            raise RowError(
-                "not_text",
-                "holds a message list written as text, so that its brackets would be trained on",
-                field="chosen",
-                expected="text, or a message list that is a list",
-                fix="write the pairs as JSON lines or Parquet with real lists, or the answers as plain text",
-            )
+            raise quoted_list("chosen")
         if "prompt" not in row:
             _refuse_other_name(row, chosen)
             return "hh"
@@ -114,6 +108,17 @@ def classify(row: Mapping[str, Any]) -> str:
     if isinstance(prompt, list):
         return "messages"
     return "ultrafeedback" if len(chosen) > 1 else "messages_answers"
+
+
+def quoted_list(field: str) -> RowError:
+    """The fault of a message list written as text, as CSV files have them: its brackets would be read."""
+    return RowError(
+        "not_text",
+        "holds a message list written as text, whose brackets would be read as text too",
+        field=field,
+        expected="text, or a message list that is a list",
+        fix="write the file as JSON lines or Parquet with real lists, or the column as plain text",
+    )
 
 
 def _refuse_other_name(row: Mapping[str, Any], chosen: str) -> None:
@@ -135,15 +140,7 @@ def parse(row: Mapping[str, Any], shape: str) -> Content:
         RowError: what is wrong with it.
     """
     content = _alpaca_eval(row) if shape == "alpaca_eval" else _labelled(row, shape)
-    if not content.prompt or not content.prompt[-1].content.strip():
-        raise RowError("empty_prompt", "is empty", field="prompt", expected="a prompt")
-    if content.prompt[-1].role != "user":
-        raise RowError(
-            "wrong_role",
-            f"ends with a turn of the {content.prompt[-1].role}",
-            field="prompt",
-            expected='"user" last, so that the answer is the assistant\'s',
-        )
+    refuse_unanswerable(content.prompt, "prompt")
     for field, answer in (("chosen", content.chosen), ("rejected", content.rejected)):
         if not answer.strip():
             raise RowError("empty_answer", "is empty", field=field, expected="an answer")
@@ -152,9 +149,22 @@ def parse(row: Mapping[str, Any], shape: str) -> Content:
     return content
 
 
+def refuse_unanswerable(prompt: tuple[Message, ...], field: str) -> None:
+    """Raise RowError for a prompt that is empty, or whose last turn is not the user's."""
+    if not prompt or not prompt[-1].content.strip():
+        raise RowError("empty_prompt", "is empty", field=field, expected="a prompt")
+    if prompt[-1].role != "user":
+        raise RowError(
+            "wrong_role",
+            f"ends with a turn of the {prompt[-1].role}",
+            field=field,
+            expected='"user" last, so that the answer is the assistant\'s',
+        )
+
+
 def _labelled(row: Mapping[str, Any], shape: str) -> Content:
     if shape in ("text", "messages_prompt"):
-        prompt = _prompt(row)
+        prompt = prompt_of(row)
         chosen, rejected = text(row["chosen"], "chosen"), text(row["rejected"], "rejected")
     elif shape == "hh_prompt":
         prompt, chosen, rejected = _continued(row)
@@ -169,15 +179,15 @@ def _labelled(row: Mapping[str, Any], shape: str) -> Content:
                 field="rejected",
                 expected="one prompt with two answers",
             )
-        prompt = head or _prompt(row)
+        prompt = head or prompt_of(row)
         if head and shape == "messages":
-            given = _prompt(row)
+            given = prompt_of(row)
             if head[: len(given)] != given:
                 raise RowError("prompts_differ", "does not begin with the prompt", field="chosen")
         if head and shape == "ultrafeedback":
             _refuse_other_prompt(text(row["prompt"], "prompt"), head)
     better, worse = _scores(row)
-    return Content(_with_system(row, prompt), chosen, rejected, better, worse)
+    return Content(with_system(row, prompt), chosen, rejected, better, worse)
 
 
 def _continued(row: Mapping[str, Any]) -> tuple[tuple[Message, ...], str, str]:
@@ -186,10 +196,13 @@ def _continued(row: Mapping[str, Any]) -> tuple[tuple[Message, ...], str, str]:
     answers = [text(row[side], side) for side in ("chosen", "rejected")]
     if all(answer.startswith(start) for answer in answers):
         answers = [answer.removeprefix(start) for answer in answers]
+    return waiting(start), answers[0].strip(), answers[1].strip()
+
+
+def waiting(start: str) -> tuple[Message, ...]:
+    """The turns of a transcript that ends where the assistant's answer is to begin."""
     turns = transcript(start, "prompt")
-    if turns and turns[-1].role == "assistant" and not turns[-1].content:
-        turns = turns[:-1]
-    return turns, answers[0].strip(), answers[1].strip()
+    return turns[:-1] if turns and turns[-1] == Message(role="assistant", content="") else turns
 
 
 def _refuse_other_prompt(given: str, head: tuple[Message, ...]) -> None:
@@ -205,7 +218,7 @@ def _refuse_other_prompt(given: str, head: tuple[Message, ...]) -> None:
         )
 
 
-def _with_system(row: Mapping[str, Any], prompt: tuple[Message, ...]) -> tuple[Message, ...]:
+def with_system(row: Mapping[str, Any], prompt: tuple[Message, ...]) -> tuple[Message, ...]:
     """The prompt behind the system turn that a column `system` holds, as in Orca's pairs."""
     said = row.get("system")
     if said is None or said == "":
@@ -223,7 +236,8 @@ def _with_system(row: Mapping[str, Any], prompt: tuple[Message, ...]) -> tuple[M
     return (turn, *prompt) if turn.content.strip() else prompt
 
 
-def _prompt(row: Mapping[str, Any]) -> tuple[Message, ...]:
+def prompt_of(row: Mapping[str, Any]) -> tuple[Message, ...]:
+    """The column `prompt`, text or a message list, as turns."""
     value = row.get("prompt")
     if "prompt" not in row:
         raise RowError(

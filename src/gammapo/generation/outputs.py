@@ -43,7 +43,8 @@ def write_outputs(
         prompt is another than the instruction as one user turn.
 
     Raises:
-        InputError: `out` exists; the side file is another run's; more than one answer a prompt is asked.
+        InputError: `out` exists or is a folder; the side file is another run's; more than one answer a
+            prompt is asked.
         RunError: the backend failed, or refused some prompts after it had answered all others; what came is
             kept in the side file.
     """
@@ -52,6 +53,8 @@ def write_outputs(
         raise InputError(
             f"got {sampling.n}", field="n", expected="1: an outputs file holds one answer a prompt"
         )
+    if out.is_dir():  # said now, not when all is answered
+        raise InputError("is a folder", file=out, expected="a file", fix="name a file in it")
     if not overwrite:
         files.refuse_existing(out)
     name = generator or backend.name

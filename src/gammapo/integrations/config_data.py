@@ -25,8 +25,13 @@ class DataSet:
     share: float = 1.0
     config: str | None = None
 
+    @property
+    def source(self) -> str:
+        """As a recipe names it."""
+        return self.path if self.config in (None, "default") else f"{self.path}:{self.config}"
+
     def __str__(self) -> str:
-        return f"{self.path} {self.split}" + ("" if self.share == 1 else f" × {self.share:g}")
+        return f"{self.source} {self.split}" + ("" if self.share == 1 else f" × {self.share:g}")
 
 
 def data_section(theirs: Config, kind: str, path: str | Path, said: list[str]) -> Config:
@@ -49,7 +54,7 @@ def data_section(theirs: Config, kind: str, path: str | Path, said: list[str]) -
             f"dataset_mixture: test_split_size={held} of the mixture, drawn at random, is held out of their "
             "training; here the whole split is trained on"
         )
-    return {"path": sets[0].path, "split": sets[0].split, **_limits(theirs, kind, said)}
+    return {"path": sets[0].source, "split": sets[0].split, **_limits(theirs, kind, said)}
 
 
 # ---- data sets ----
@@ -156,7 +161,7 @@ def _text(value: Any, path: str | Path, field: str) -> str:
 def _say_sets(where: str, sets: list[DataSet], said: list[str]) -> None:
     first, shares = sets[0], any(one.share != 1 for one in sets)
     if len(sets) > 1:
-        sources = ", ".join(f"{{path: {one.path}, split: {one.split}}}" for one in sets)
+        sources = ", ".join(f"{{path: {one.source}, split: {one.split}}}" for one in sets)
         weights = "; a weight there is a share of the result, not of the set" if shares else ""
         said.append(
             f"{where}: of {', '.join(map(str, sets))} only the first is taken, whole. For all of them, name "
@@ -164,11 +169,6 @@ def _say_sets(where: str, sets: list[DataSet], said: list[str]) -> None:
         )
     elif shares:
         said.append(f"{where}: of {first} all rows are taken; data.limit takes the first pairs only")
-    if subsets := [f"{one.config} of {one.path}" for one in sets if one.config not in (None, "default")]:
-        said.append(
-            f"{where}: a recipe cannot name a subset ({', '.join(dict.fromkeys(subsets))}): load it with "
-            "datasets, save it with save_to_disk, and give that folder as data.path"
-        )
 
 
 def _limits(theirs: Config, kind: str, said: list[str]) -> Config:

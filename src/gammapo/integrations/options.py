@@ -47,8 +47,16 @@ def loss_of(config: Any) -> Loss:
     """The loss that a config of ours names.
 
     Raises:
-        InputError: an unknown loss or option, an option given twice, or a TRL option without a part in it.
+        InputError: a config not of ours, an unknown loss or option, an option given twice, or a TRL option
+            without a part in it.
     """
+    if not hasattr(config, "loss_options"):
+        raise InputError(
+            f"got {'none' if config is None else f'{type(config).__module__}.{type(config).__name__}'}",
+            field="args",
+            expected="a DPOConfig or CPOConfig of gammapo.integrations.trl",
+            fix="import the config from there, beside the trainer",
+        )
     given = config.loss_options or {}
     if not isinstance(given, dict):
         raise InputError(

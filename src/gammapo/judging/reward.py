@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from gammapo.errors import InputError
+from gammapo.errors import InputError, first_line
 from gammapo.models.load import DTYPES
 from gammapo.models.whole import read_whole, reading
 from gammapo.types import Message
@@ -83,9 +83,8 @@ class RewardScorer:
             try:
                 row = conversation_ids(self.tokenizer, prompt, answer)
             except Exception as error:  # jinja's own errors and whatever the template raises on purpose
-                reason = (str(error).strip() or type(error).__name__).splitlines()[0]
                 raise InputError(
-                    f"conversation {number}: the chat template refuses it: {reason}",
+                    f"conversation {number}: the chat template refuses it: {first_line(error)}",
                     field="judge",
                     fix="judge prompts whose turns are as the reward model's template asks",
                 ) from error

@@ -45,7 +45,7 @@ class LoraSection(_Section):
 class DataSection(_Section):
     """The pairs to train on."""
 
-    path: str = Field(description="pair file, folder saved by datasets, or hub id")
+    path: str = Field(description="pair file, mixture, folder or hub id; :CONFIG behind the last two")
     split: str | None = Field(None, description="split of a data set that has several")
     limit: int | None = Field(None, ge=1, description="take only the first pairs")
     max_length: int = Field(2048, ge=8, description="tokens of prompt and answer together")

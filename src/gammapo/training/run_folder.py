@@ -13,6 +13,7 @@ from typing import Any
 
 from gammapo import __version__, files
 from gammapo.data.mixture import is_mixture
+from gammapo.data.place import place_of
 from gammapo.errors import InputError
 from gammapo.training import lock
 from gammapo.training.prepare import Prepared, prepare
@@ -71,7 +72,7 @@ def _has_the_data_of(note: dict[str, Any], recipe: Recipe) -> bool:
 
     Data that are not on this machine (a hub id, or a file that has gone) count as unchanged.
     """
-    if not Path(recipe.data.path).exists():
+    if not _where(recipe).exists():
         return True
     digest = data_digest(recipe)
     if digest is not None and digest == note.get("data_digest"):
@@ -81,7 +82,7 @@ def _has_the_data_of(note: dict[str, Any], recipe: Recipe) -> bool:
 
 def data_digest(recipe: Recipe) -> str | None:
     """SHA-256 over a file, or a folder's files and their names; None where that is not all of the data."""
-    path = Path(recipe.data.path)
+    path = _where(recipe)
     if not path.exists() or is_mixture(path):
         return None
     try:
@@ -93,6 +94,10 @@ def data_digest(recipe: Recipe) -> str | None:
     except OSError:  # the loader will say it better
         return None
     return digest.hexdigest()
+
+
+def _where(recipe: Recipe) -> Path:
+    return Path(place_of(recipe.data.path).path)
 
 
 HALF_WRITTEN = re.compile(r"\.(run|recipe|noise)\.(json|yaml)\.\d+\.tmp")  # by a kill within `claim`
