@@ -189,7 +189,7 @@ def read_yaml(path: str | Path) -> Any:
         raise error.inside(path) from error
 
 
-def refuse_half_characters(texts: Mapping[str, str], file: str | Path, line: int) -> None:
+def refuse_half_characters(texts: Mapping[str, str], file: str | Path, line: int | None) -> None:
     """Raise InputError for the first text, named by its field, that holds a lone surrogate."""
     for field, text in texts.items():
         if HALF.search(text):

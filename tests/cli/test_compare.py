@@ -96,3 +96,28 @@ def test_the_arena_counts_what_it_leaves_out(run, files):
     code, _, err = run("compare", "--arena", *files, "--bootstrap", 100)
     assert code == 0
     assert err.startswith("2 rows are not judged, or compare a model with itself")
+
+
+@pytest.mark.parametrize("arena", [[], ["--arena"]])
+def test_a_file_given_twice_is_refused(run, files, arena):
+    again = files[0].parent / "." / files[0].name
+    code, _, err = run("compare", *arena, *files, again)
+    assert (code, f"{again}: is given twice" in err) == (2, True)
+
+
+def test_a_model_that_won_everything_has_no_rating_to_speak_of(run, files, tmp_path):
+    rows = [row | {"preference": 2.0} for row in json.loads(files[0].read_text())]
+    files[0].write_text(json.dumps(rows))
+    page = tmp_path / "arena.html"
+    code, _, err = run("compare", "--arena", *files, "--bootstrap", 100, "-o", page)
+    assert code == 0
+    assert "base, like-weak, weak took no point off strong: nothing bounds the gap" in err
+    assert "took no point off strong" in page.read_text()
+
+
+def test_references_that_differ_are_all_named(run, files):
+    rows = [row | {"generator_1": "other base"} for row in json.loads(files[0].read_text())]
+    files[0].write_text(json.dumps(rows))
+    code, out, err = run("compare", *files, "--metric", "wr", "--bootstrap", 100, "--allow", "reference")
+    assert code == 0, err
+    assert "against other base, base, 60 instructions" in out

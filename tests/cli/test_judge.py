@@ -49,6 +49,13 @@ def test_a_dry_run_of_a_judge_that_makes_no_calls(folder):
     assert found == {"comparisons": 3, "calls": 0, "prompt_tokens": 0, "completion_tokens": 0, "cost": 0.0}
 
 
+def test_a_dry_run_leaves_no_file_behind(folder, run):
+    before = sorted(folder.rglob("*"))
+    code, out, err = run(*BASE, "--judge", "openai:m@http://127.0.0.1:9", "-o", "new/a.json", "--dry-run")
+    assert (code, out.startswith("4 calls")) == (0, True), err
+    assert sorted(folder.rglob("*")) == before
+
+
 def test_a_real_judge_its_record_and_a_dry_run(folder, llama_server):
     for name in ("model.json", "reference.json"):  # one comparison is enough, as tokens take time
         (folder / name).write_text(json.dumps(json.loads((folder / name).read_text())[:1]))
@@ -170,4 +177,4 @@ def test_half_a_character_in_a_name_is_named(folder, run):
     rows = json.loads((folder / "model.json").read_text())
     (folder / "model.json").write_text(json.dumps([{**row, "generator": "m\ud800"} for row in rows]))
     code, _, err = run(*BASE, "--judge", "rules:rules.yaml", "-o", "a.json")
-    assert (code, "model.json:1: generator: holds half a character" in err) == (2, True)
+    assert (code, "model.json: row 1: generator: holds half a character" in err) == (2, True)

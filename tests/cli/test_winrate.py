@@ -55,7 +55,7 @@ def test_bad_input_exits_2_and_names_the_row(run, file):
     code, out, err = run("winrate", file)
     assert code == 2
     assert out == ""
-    assert f"{file}:4: preference: 1 of 30 preferences lie outside" in " ".join(err.split())
+    assert f"{file}: row 4: preference: 1 of 30 preferences lie outside" in " ".join(err.split())
     assert "Traceback" not in err
     code, out, _ = run("winrate", file, "--allow", "invalid", "--bootstrap", 0, "--format", "json")
     assert code == 0
@@ -109,7 +109,7 @@ def test_a_set_without_text_is_named_by_row(run, file, tmp_path):
     path.write_text(json.dumps([{"instruction": "a"}, {"instruction": ["b"]}]))
     code, _, err = run("winrate", file, "--instructions", path)
     assert code == 2
-    assert f"{path}:2: instruction: is missing or no text" in err
+    assert f"{path}: row 2: instruction: is missing or no text" in err
 
 
 def test_models_of_one_name_are_told_apart(run, file, tmp_path):

@@ -45,7 +45,10 @@ def test_a_wrong_cell_is_named_with_row_and_column(own_rows, make_file, change, 
     path = make_file(rows)
     with pytest.raises(InputError, match=message) as caught:
         evaluation.read_annotations(path)
-    assert str(caught.value).startswith(f"{path}:2: ")
+    assert str(caught.value).startswith(f"{path}: row 2: ")
+    path.write_text("\n" + "\n\n".join(map(json.dumps, rows)))
+    with pytest.raises(InputError, match=f"annotations.json:4: {message}"):
+        evaluation.read_annotations(path)
 
 
 def test_a_missing_column_is_named(own_rows, make_file):

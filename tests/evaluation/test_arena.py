@@ -93,6 +93,22 @@ def test_ratings_agree_with_the_win_rates_against_one_reference(annotation_files
         assert implied == pytest.approx(np.mean(file.preferences - 1), abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("shares", "said"),
+    [
+        ([("a", "b", 0.5), ("b", "c", 0.9)], None),
+        ([("a", "b", 0.5), ("c", "b", 1.0)], "a, b took no point off c: nothing bounds the gap"),
+        ([("a", "b", 0.5), ("c", "b", 0.0)], "c took no point off a, b: "),
+        ([("a", "b", 0.5), ("c", "d", 0.5), ("a", "d", 1.0)], "c, d took no point off a, b: "),
+        ([("a", "b", 1.0), ("b", "c", 1.0), ("c", "a", 1.0)], None),
+    ],
+)
+def test_a_gap_that_nothing_bounds_is_told(file, shares, said):
+    """A circle of three has finite ratings though each comparison is one-sided."""
+    found = evaluation.arena.one_sided([file(*share) for share in shares])
+    assert found is None if said is None else found.startswith(said)
+
+
 def test_models_that_nothing_connects_are_refused(file):
     with pytest.raises(InputError, match="no chain of comparisons leads from a to c, d"):
         evaluation.ratings([file("a", "b"), file("c", "d")])
@@ -109,7 +125,7 @@ def test_an_impossible_preference_of_the_other_order_is_not_averaged_away(file, 
     rows[4]["preference"] = 2.5  # with a forward 2 it would become 1.25
     path = tmp_path / "back.json"
     path.write_text(json.dumps(rows))
-    with pytest.raises(InputError, match=r"back.json:5: preference: 1 preferences lie outside"):
+    with pytest.raises(InputError, match=r"back.json: row 5: preference: 1 preferences lie outside"):
         evaluation.both_orders(forward, evaluation.read_annotations(path))
 
 

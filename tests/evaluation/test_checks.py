@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -114,3 +116,15 @@ def test_an_unknown_kind_names_the_nearest(own_rows, make_file):
     with pytest.raises(InputError, match="'repeat' is no kind of finding; expected 'repeats'"):
         checked(make_file, own_rows(), allow=["repeat"])
     assert len(KINDS) == 7
+
+
+def test_a_finding_in_json_lines_is_named_by_its_line(own_rows, tmp_path):
+    rows = own_rows(4)
+    rows[2]["preference"] = 7
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n\n".join(map(json.dumps, rows)))
+    with pytest.raises(InputError, match="a.jsonl:5: preference: 1 of 4 preferences lie outside"):
+        evaluation.check(evaluation.read_annotations(path))
+    path.write_text("\n\n" + json.dumps(rows[2]))
+    with pytest.raises(InputError, match="a.jsonl:3: preference: 1 of 1"):
+        evaluation.check(evaluation.read_annotations(path))

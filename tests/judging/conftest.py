@@ -133,6 +133,21 @@ class FaultyServer:
     def _401(self, handler, body):
         self._send(handler, 401, '{"error": "who are you"}')
 
+    def _403(self, handler, body):
+        self._send(handler, 403, '{"error": "not for you; flagged"}')
+
+    def _moderated_with_200(self, handler, body):
+        self._send(handler, 200, '{"error": {"code": 403, "message": "flagged", "metadata": {}}}')
+
+    def _too_long_with_200(self, handler, body):
+        self._send(handler, 200, '{"error": {"type": "invalid_request_error", "message": "too long"}}')
+
+    def _busy_with_200(self, handler, body):
+        self._send(handler, 200, '{"error": {"code": 429, "message": "slow down"}}')
+
+    def _broke_with_200(self, handler, body):
+        self._send(handler, 200, '{"error": {"code": "insufficient_quota"}}')
+
     def _html(self, handler, body):
         self._send(handler, 200, "<html><body>Gateway</body></html>")
 

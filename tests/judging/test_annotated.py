@@ -37,13 +37,13 @@ def test_what_is_not_there_is_counted(path):
 @pytest.mark.parametrize(("key", "value"), [("preference", v) for v in (3, "good", True, False)])
 def test_bad_preferences_are_named(path, key, value):
     path.write_text(json.dumps([ROWS[0], {**ROWS[1], key: value}]))
-    with pytest.raises(InputError, match=f"a.json:2: {key}: got {value!r}"):
+    with pytest.raises(InputError, match=f"a.json: row 2: {key}: got {value!r}"):
         create(f"annotations:{path}")
 
 
 def test_rows_without_text_are_refused(path):
     path.write_text(json.dumps([{**ROWS[0], "output_1": ["p"]}]))
-    with pytest.raises(InputError, match="a.json:1: instruction, output_1 and output_2 are not all text"):
+    with pytest.raises(InputError, match="a.json: row 1: output_1: is a list; expected text"):
         create(f"annotations:{path}")
 
 
@@ -73,7 +73,7 @@ def test_the_forms_of_a_file_that_winrate_reads(path, text):
         ('{"annotations": {}}', "holds no rows"),
         (
             json.dumps([{**ROWS[0], "annotator": "half \ud800"}]),
-            "a.json:1: annotator: holds half a character",
+            "a.json: row 1: annotator: holds half a character",
         ),
     ],
 )
@@ -101,5 +101,37 @@ def test_nan_is_pandas_null(path):
 
 def test_two_annotators_who_disagree_are_not_told_apart_by_their_order(path):
     path.write_text(json.dumps([ROWS[0], ROWS[0], {**ROWS[0], "preference": 2.0, "annotator": "claude"}]))
-    with pytest.raises(InputError, match=r"a.json:3: preference: got 2.0, and an earlier row .* as 1.25"):
+    with pytest.raises(
+        InputError, match=r"a.json: row 3: preference: got 2.0, and an earlier row .* as 1.25"
+    ):
+        create(f"annotations:{path}")
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        ({"preference": 3}, "preference: got 3; expected a number in"),
+        ({"preference": 2.0}, "preference: got 2.0, and an earlier row"),
+        ({"output_2": None}, "output_2: is a NoneType; expected text"),
+        ({"annotator": "half \ud800"}, "annotator: holds half a character"),
+    ],
+)
+def test_a_bad_row_is_named_by_its_line_in_json_lines_and_by_its_number_in_a_list(path, bad, said):
+    """Lines that are empty, and a list written over many lines, make two things of line and row."""
+    rows = [ROWS[1], ROWS[0], {**ROWS[0], **bad}]
+    path.write_text("\n\n" + "\n\n".join(map(json.dumps, rows)))
+    with pytest.raises(InputError, match=f"a.json:7: {said}"):
+        create(f"annotations:{path}")
+    for form in (rows, {"annotations": rows}):
+        path.write_text(json.dumps(form, indent=2))
+        with pytest.raises(InputError, match=f"a.json: row 3: {said}"):
+            create(f"annotations:{path}")
+
+
+def test_a_row_that_is_no_object_is_told(path):
+    path.write_text(json.dumps([ROWS[0], 5]))
+    with pytest.raises(InputError, match="a.json: row 2: holds a int; expected an annotation. To mend it: "):
+        create(f"annotations:{path}")
+    path.write_text(json.dumps(ROWS[0]) + "\n\n5\n")
+    with pytest.raises(InputError, match="a.json:3: holds a int"):
         create(f"annotations:{path}")

@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -24,7 +25,7 @@ COMPARISONS = [
     for number in range(12)
 ]
 TRANSIENT = ["429", "500", "html", "cut", "cut without length", "hang up", "no choices", "no content"]
-TRANSIENT += ["bad length", "deep"]
+TRANSIENT += ["bad length", "deep", "busy with 200"]
 
 
 @pytest.fixture
@@ -125,7 +126,65 @@ def test_a_refusal_ends_it_at_once(faulty, record):
     assert len(recorded(record)) == 3
 
 
-@pytest.mark.parametrize(("fault", "tries"), [("400", 1), ("no content", 3)])
+def test_an_account_that_ran_dry_ends_it_at_once_under_any_status(faulty, record):
+    faulty.plan = lambda attempt, call: "broke with 200" if call > 3 else "good"
+    with pytest.raises(RunError, match="10 of 12 calls .* as HTTP 402: .*insufficient_quota"):
+        judge(faulty, record, concurrency=1).judge(COMPARISONS)
+    assert sum(faulty.tries.values()) == 4
+    assert len(recorded(record)) == 3
+
+
+def test_a_key_that_is_denied_everything_is_told_after_one_call(faulty, record):
+    faulty.plan = lambda attempt, call: "403"
+    with pytest.raises(RunError, match="the first call failed: HTTP 403: .*may use this model"):
+        judge(faulty, record).judge(COMPARISONS)
+    assert sum(faulty.tries.values()) == 1
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_a_key_that_was_revoked_since_is_told_early(faulty, record, concurrency):
+    """The probe's reply is in the record, and is asked for anew to see whether anything is answered."""
+    judge(faulty, record).judge(COMPARISONS[:2])
+    before, faulty.plan = faulty.tries.copy(), lambda attempt, call: "403"
+    with pytest.raises(RunError, match="10 of 10 calls .*403.*a harmless question fared no better: HTTP 403"):
+        judge(faulty, record, concurrency=concurrency).judge(COMPARISONS)
+    assert 2 <= sum((faulty.tries - before).values()) <= 1 + concurrency
+    assert len(recorded(record)) == 3
+
+
+@pytest.mark.parametrize("fault", ["403", "moderated with 200"])
+def test_prompts_that_are_moderated_are_left_unjudged_in_every_run(faulty, record, fault):
+    faulty.faults_of = {f"Task {number}\\n": fault for number in (0, 1, 7)}
+    judged = judge(faulty, record).judge(COMPARISONS)
+    assert [place for place, one in enumerate(judged) if one.preference is None] == [0, 1, 7]
+    assert "403" in judged[7].extra["note"]
+    before = faulty.tries.copy()
+    assert judge(faulty, record).judge(COMPARISONS) == judged, "though nothing but denials is left to come"
+    assert sum((faulty.tries - before).values()) == 3 + 1, "the probe once more, in between"
+
+
+def test_of_several_failures_the_one_that_ended_it_is_told(faulty, record):
+    faulty.plan = lambda attempt, call: {3: "400", 5: "401"}.get(call, "good")
+    with pytest.raises(RunError, match="10 of 12 calls stayed without a reply, because: HTTP 401"):
+        judge(faulty, record, concurrency=1).judge(COMPARISONS)
+
+
+def test_no_call_is_paid_for_once_replies_cannot_be_kept(faulty, record, monkeypatch):
+    kept = Record.commit
+
+    def commit(self, request, reply, **options):
+        if self.count() == 3:
+            raise RunError("the disk is full")
+        kept(self, request, reply, **options)
+
+    monkeypatch.setattr(Record, "commit", commit)
+    with pytest.raises(RunError, match="the disk is full"):
+        judge(faulty, record, concurrency=2).judge(COMPARISONS)
+    assert len(recorded(record)) == 3
+    assert sum(faulty.paid.values()) <= 3 + 2, "no more than were on their way"
+
+
+@pytest.mark.parametrize(("fault", "tries"), [("400", 1), ("no content", 3), ("too long with 200", 1)])
 def test_what_the_server_refuses_is_left_unjudged_alone(faulty, record, fault, tries):
     faulty.faults_of = {"Task 3": fault, "Task 7": fault}
     judged = judge(faulty, record, attempts=3).judge(COMPARISONS)
@@ -133,6 +192,7 @@ def test_what_the_server_refuses_is_left_unjudged_alone(faulty, record, fault, t
     why = {
         "400": "no reply: HTTP 400: .*maximum context",
         "no content": "no reply: the reply holds no answer",
+        "too long with 200": "no reply: the reply holds an error, as HTTP 400: .*too long",
     }
     for place in (3, 7):
         assert re.match(why[fault], judged[place].extra["note"])
@@ -303,6 +363,40 @@ def test_caps_are_checked_before_the_first_call(faulty, record):
     assert judge(faulty, record).estimate(COMPARISONS).calls == 0
 
 
+def test_an_estimate_writes_nothing(faulty, tmp_path):
+    fresh = judge(faulty, tmp_path / "deep" / "replies.sqlite")
+    assert fresh.estimate(COMPARISONS).calls == 13
+    assert list(tmp_path.iterdir()) == []
+    record = tmp_path / "r.sqlite"
+    judge(faulty, record).judge(COMPARISONS[:5])
+    before = record.read_bytes()
+    assert judge(faulty, record).estimate(COMPARISONS).calls == 7
+    assert (record.read_bytes(), [one.name for one in tmp_path.iterdir()]) == (before, ["r.sqlite"])
+    record.write_bytes(b"")
+    assert judge(faulty, record).estimate(COMPARISONS).calls == 13
+    assert record.read_bytes() == b""
+    with pytest.raises(InputError, match="is no record of replies|unable to open"):
+        judge(faulty, tmp_path).estimate(COMPARISONS)
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_judging_both_directions_shows_each_answer_first_once(faulty, record, both):
+    """One bit of the two texts, whichever is the model's: a liking for the first place cancels in the mean of
+    both directions, as it does within one where each comparison is asked twice."""
+    faulty.first = 0.9  # for whatever is shown first
+    turned = [
+        Comparison(instruction=one.instruction, output_1=one.output_2, output_2=one.output_1)
+        for one in COMPARISONS
+    ]
+    order = "both" if both else "random"
+    there = judge(faulty, record, order=order).judge(COMPARISONS)
+    back = judge(faulty, record, order=order).judge(turned)
+    for one, other in zip(there, back, strict=True):
+        assert (one.preference + 3 - other.preference) / 2 == pytest.approx(1.5)
+    if not both:
+        assert 0 < sum(one.extra["model_shown_first"][0] for one in there) < len(there)
+
+
 def test_concurrency_is_bounded(faulty, record):
     faulty.delay = 0.05
     judge(faulty, record, concurrency=3).judge(COMPARISONS)
@@ -337,8 +431,9 @@ def test_the_key_goes_to_the_servers_it_is_meant_for_only(faulty, record, monkey
     assert faulty.headers_seen[-1]["Authorization"] == "Bearer for-any"
 
 
-def test_sigkill_loses_no_recorded_reply_and_pays_none_twice(faulty, tmp_path):
-    faulty.delay = 0.15
+@pytest.fixture
+def command(faulty, tmp_path):
+    """The verb as a process of its own, its output and its record."""
     for name, field in (("model", "output_2"), ("reference", "output_1")):
         rows = [
             {"instruction": one.instruction, "output": getattr(one, field), "generator": name}
@@ -346,14 +441,45 @@ def test_sigkill_loses_no_recorded_reply_and_pays_none_twice(faulty, tmp_path):
         ]
         (tmp_path / f"{name}.json").write_text(json.dumps(rows))
     out = tmp_path / "annotations.json"
-    record = tmp_path / "annotations.json.replies.sqlite"
     arguments = ["judge", str(tmp_path / "model.json"), "--against", str(tmp_path / "reference.json")]
     arguments += ["--judge", f"openai:judge@{faulty.url}", "-o", str(out), "--concurrency", "2"]
-    command = [sys.executable, "-c", "from gammapo.cli.app import main; main()", *arguments]
+    # a test that runs in the background ignores interrupts, and so would its children
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code += "from gammapo.cli.app import main; main()"
+    return [sys.executable, "-c", code, *arguments], out, tmp_path / "annotations.json.replies.sqlite"
+
+
+def begun(command, counted, most):
+    """The process, once so many of what is counted have come."""
     process = subprocess.Popen(command, stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"})
     ends = time.monotonic() + 60
-    while time.monotonic() < ends and sum(faulty.paid.values()) < 6:
+    while time.monotonic() < ends and sum(counted.values()) < most:
         time.sleep(0.01)
+    return process
+
+
+@pytest.mark.parametrize(
+    "signals",
+    [[signal.SIGINT], [signal.SIGINT, signal.SIGINT], [signal.SIGTERM]],
+    ids=["interrupt", "interrupt twice", "terminate"],
+)
+def test_replies_on_their_way_are_waited_for_when_a_user_or_a_scheduler_ends_it(faulty, command, signals):
+    go_on = threading.Event()
+    faulty.plan = lambda attempt, call: "good" if call <= 3 or go_on.wait(60) else "hang up"
+    process = begun(command[0], faulty.tries, 5)  # two of them are held
+    for number in signals:
+        process.send_signal(number)
+        time.sleep(0.3)
+    go_on.set()
+    _, said = process.communicate(timeout=30)
+    assert (process.returncode, b"interrupted; the same command goes on" in said) == (130, True), said
+    assert len(recorded(command[2])) == sum(faulty.paid.values()) == 5
+
+
+def test_sigkill_loses_no_recorded_reply_and_pays_none_twice(faulty, command):
+    faulty.delay = 0.15
+    command, out, record = command
+    process = begun(command, faulty.paid, 6)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert not out.exists(), "killed too late to show anything"

@@ -44,15 +44,15 @@ def test_repeated_instructions_are_matched_one_by_one(tmp_path):
         ("abcdd", {}, "1 rows answer instructions that"),
         ("ab", {}, "lacks 2 of the 4 instructions of"),
         ("abcd", {"generator": {1: "n"}}, "generator: mixes 2 generators: m (3), n (1)"),
-        ("abcd", {"messages": {1: ["hi"]}}, "m.json:2: messages: is no message list"),
-        ("abcd", {"output": {2: None}}, "m.json:3: output: is missing or no text"),
-        ("abcd", {"output": {1: "cut \ud83d"}}, "m.json:2: output: holds half a character"),
-        ("abcd", {"generator": {2: "m\ud800"}}, "m.json:3: generator: holds half a character"),
-        ("abcd", {"dataset": {3: "\udfff"}}, "m.json:4: dataset: holds half a character"),
+        ("abcd", {"messages": {1: ["hi"]}}, "m.json: row 2: messages: is no message list"),
+        ("abcd", {"output": {2: None}}, "m.json: row 3: output: is missing or no text"),
+        ("abcd", {"output": {1: "cut \ud83d"}}, "m.json: row 2: output: holds half a character"),
+        ("abcd", {"generator": {2: "m\ud800"}}, "m.json: row 3: generator: holds half a character"),
+        ("abcd", {"dataset": {3: "\udfff"}}, "m.json: row 4: dataset: holds half a character"),
         (
             "abcd",
             {"messages": {0: [{"role": "user", "content": "\ud800"}]}},
-            "m.json:1: messages: holds half a character",
+            "m.json: row 1: messages: holds half a character",
         ),
     ],
 )
@@ -93,7 +93,7 @@ def test_rows_are_alpaca_evals(tmp_path, reference):
 def test_rows_that_are_no_objects_are_refused(tmp_path, reference, row):
     path = tmp_path / "m.json"
     path.write_text(json.dumps([row]))
-    with pytest.raises(InputError, match="m.json:1: instruction: is missing or no text"):
+    with pytest.raises(InputError, match="m.json: row 1: instruction: is missing or no text"):
         pair_outputs(path, reference)
 
 

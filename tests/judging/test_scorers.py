@@ -2,11 +2,12 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from gammapo.errors import InputError, RunError
 from gammapo.judging import Comparison, ScorerJudge, create, create_scorer
-from gammapo.judging.scorers import sigmoid, sign
+from gammapo.judging.scorers import OwnJudge, sigmoid, sign
 
 
 def test_links_by_hand():
@@ -79,6 +80,51 @@ def test_own_function_class_and_judge(own):
 def test_what_an_own_scorer_does_wrong_is_said(own, spec, said):
     with pytest.raises(InputError, match=said):
         create(f"{own}:{spec}").judge(COMPARISONS)
+
+
+class Verdicts:
+    """A judge that gives each comparison the same preference and notes."""
+
+    def __init__(self, preference, **extra):
+        self.preference, self.extra = preference, extra
+
+    def judge(self, comparisons, *, progress=None):
+        return [one.judged(self.preference, "mine", **self.extra) for one in comparisons]
+
+
+@pytest.mark.parametrize("given", [1.5, np.float32(1.5), 2, None])
+def test_what_an_own_judge_may_prefer(given):
+    found = OwnJudge(Verdicts(given, why="so"), name="mine").judge(COMPARISONS)
+    assert [one.preference for one in found] == [given] * 3
+    assert all(type(one.preference) in (float, type(None)) for one in found), "which JSON holds"
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "said"),
+    [
+        (Verdicts(float("nan")), "gave the preference nan in judgement 1; expected a number in"),
+        (Verdicts(3), "gave the preference 3 in"),
+        (Verdicts(0), "gave the preference 0 in"),
+        (Verdicts("2"), "gave the preference '2' in"),
+        (Verdicts(True), "gave the preference True in"),
+        (Verdicts(2.0, why={1}), r"gave what JSON cannot hold \(.*set.*\) in judgement 1"),
+        (Verdicts(2.0, score=float("inf")), "gave what JSON cannot hold"),
+    ],
+)
+def test_what_an_own_judge_says_is_looked_at_before_it_is_written(verdicts, said):
+    with pytest.raises(InputError, match=said):
+        OwnJudge(verdicts, name="mine").judge(COMPARISONS)
+
+
+def test_an_own_judge_that_mixes_its_answers_up_is_told():
+    class Turned(Verdicts):
+        def judge(self, comparisons, *, progress=None):
+            return super().judge(comparisons)[::-1]
+
+    with pytest.raises(
+        InputError, match="the judgement of another comparison as judgement 1; expected one a"
+    ):
+        OwnJudge(Turned(2.0), name="mine").judge(COMPARISONS)
 
 
 def test_an_own_scorer_that_breaks_is_told_with_its_line(own):

@@ -43,6 +43,9 @@ def command(
     from gammapo.evaluation.tables import tables_from
     from gammapo.files import refuse_existing, refuse_input, write_text
 
+    for number, file in enumerate(files):
+        if file.resolve() in [other.resolve() for other in files[:number]]:
+            raise InputError("is given twice", file=file, expected="each file once", fix="leave one out")
     if output is not None:
         refuse_input(output, files)
         if output.suffix not in {".html", ".svg"}:
@@ -100,19 +103,21 @@ def _print(result) -> None:
 def _arena(files, bootstrap: int, seed: int, format: Format, output: Path | None, overwrite: bool) -> None:
     from gammapo.cli.console import print_json, stderr
     from gammapo.evaluation.annotations import read_annotations
-    from gammapo.evaluation.arena import ratings
+    from gammapo.evaluation.arena import one_sided, ratings
     from gammapo.evaluation.chart import interval_lines
     from gammapo.evaluation.page import arena_page, arena_points, arena_svg
     from gammapo.files import write_text
 
     read = [read_annotations(file) for file in files]
     found = ratings(read, n_bootstrap=bootstrap, seed=seed)
+    warnings = [] if (doubt := one_sided(read)) is None else [doubt]
     left_out = sum(map(len, read)) - sum(rating.n_comparisons for rating in found) // 2
     if left_out:
-        stderr.print(
-            f"{left_out} rows are not judged, or compare a model with itself, and enter no rating",
-            style="yellow",
+        warnings.append(
+            f"{left_out} rows are not judged, or compare a model with itself, and enter no rating"
         )
+    for warning in warnings:
+        stderr.print(warning, style="yellow")
     if format is Format.json:
         print_json(
             [
@@ -129,6 +134,6 @@ def _arena(files, bootstrap: int, seed: int, format: Format, output: Path | None
         print("Bradley-Terry ratings in Elo points, mean 0, 95 % intervals\n")
         print("\n".join(interval_lines(arena_points(found))))
     if output is not None:
-        page = arena_svg(found) if output.suffix == ".svg" else arena_page(found)
+        page = arena_svg(found) if output.suffix == ".svg" else arena_page(found, warnings)
         write_text(output, page, overwrite=overwrite)
         stderr.print(f"wrote {output}")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +83,8 @@ def command(
     if dry_run:
         _dry_run(made, comparisons, format)
         return
-    judgements = made.judge(comparisons, progress=_progress())
+    with _ending_softly():
+        judgements = made.judge(comparisons, progress=_progress())
     summary = _summary(judgements, output)
     if not summary["judged"]:
         why = "; ".join(f"{note} ({count} times)" for note, count in summary["notes"].items())
@@ -95,6 +99,16 @@ def command(
         print_table(list(summary), [[_cell(value) for value in summary.values()]])
     for note, count in summary["notes"].items():
         stderr.print(f"{count} of {len(judgements)}: {note}", style="yellow")
+
+
+@contextmanager
+def _ending_softly() -> Iterator[None]:
+    """A scheduler's SIGTERM is an interrupt here, after which replies on their way are still recorded."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def _two(letters: str) -> tuple[str, ...]:

@@ -113,8 +113,7 @@ def _instructions(path: Path | None) -> list[str] | None:
             raise InputError(
                 "is missing or no text",
                 file=path,
-                line=number,
-                field="instruction",
+                field=f"row {number}: instruction",
                 expected="text in every row",
                 fix="complete or drop the row",
             )

@@ -26,6 +26,7 @@ class Annotations:
 
     `preferences` (n,) lies in [1, 2], NaN where not judged. `invalid` names the rows (from 0) whose
     preference is outside [1, 2]; `checks.check` decides about them. Texts are tuples of n strings.
+    `lines` are those of the rows in a file of JSON lines, None for the rows of a list.
     """
 
     origin: str
@@ -36,6 +37,7 @@ class Annotations:
     references: tuple[str, ...] = field(repr=False)
     preferences: Array = field(repr=False, compare=False)
     invalid: tuple[int, ...] = ()
+    lines: tuple[int, ...] | None = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.instructions)
@@ -57,6 +59,12 @@ class Annotations:
     def reference_lengths(self) -> Array:
         return np.array([len(text) for text in self.reference_outputs], dtype=np.float64)
 
+    def place(self, row: int | None, field: str | None = None) -> dict[str, Any]:
+        """Where a row (from 0) stands, as `InputError` is told; None is the file as a whole."""
+        if row is None:
+            return {"field": field}
+        return _place(row + 1, None if self.lines is None else self.lines[row], field)
+
     def take(self, rows: Sequence[int]) -> Annotations:
         """The rows at these places, in this order."""
 
@@ -72,6 +80,7 @@ class Annotations:
             references=pick(self.references),
             preferences=self.preferences[list(rows)],
             invalid=(),
+            lines=None if self.lines is None else tuple(self.lines[row] for row in rows),
         )
 
 
@@ -80,24 +89,28 @@ def read_annotations(path: str | Path) -> Annotations:
 
     Raises:
         InputError: no such file, not JSON, no rows, a row that is no object, a column that is missing or
-            not text, a preference that is no number; row and column are named, rows counted from 1.
+            not text, a preference that is no number. Column and line are named, or the row of a list, both
+            counted from 1.
     """
-    return _from_rows(_rows(Path(path)), origin=str(path))
+    rows, lines = _rows(Path(path))
+    return _from_rows(rows, lines, origin=str(path))
 
 
 def from_judgements(judgements: Sequence[Judgement], *, origin: str = "judgements") -> Annotations:
     """The same from a judge's answers in memory."""
     rows = [{name: getattr(judgement, name) for name in (*TEXTS, "preference")} for judgement in judgements]
-    return _from_rows(rows, origin=origin)
+    return _from_rows(rows, None, origin=origin)
 
 
-def _rows(path: Path) -> list[Any]:
+def _rows(path: Path) -> tuple[list[Any], list[int] | None]:
+    """The rows, and where they are JSON lines the line of each."""
+    lines = None
     with open_text(path) as source:
         text = source.read()
     try:
         rows = json.loads(text)
     except json.JSONDecodeError as error:
-        rows = _json_lines(text, path, error)
+        rows, lines = _json_lines(text, path, error)
     except ValueError as error:
         raise _too_long(path) from error
     except RecursionError as error:
@@ -105,7 +118,7 @@ def _rows(path: Path) -> list[Any]:
     if isinstance(rows, dict) and isinstance(rows.get("annotations"), list):
         rows = rows["annotations"]
     if isinstance(rows, dict) and "preference" in rows:  # JSON lines, of one line
-        rows = [rows]
+        rows, lines = [rows], [1 + text[: text.index("{")].count("\n")]
     if not isinstance(rows, list):
         raise InputError(
             f"holds a {type(rows).__name__}",
@@ -113,7 +126,7 @@ def _rows(path: Path) -> list[Any]:
             expected="a list of rows, as AlpacaEval writes it",
             fix=AGAIN,
         )
-    return rows
+    return rows, lines
 
 
 def _too_deep(path: Path, line: int | None = None) -> InputError:
@@ -125,8 +138,9 @@ def _too_long(path: Path, line: int | None = None) -> InputError:
     return InputError(problem, file=path, line=line, expected="a list of rows", fix=AGAIN)
 
 
-def _json_lines(text: str, path: Path, whole: json.JSONDecodeError) -> list[Any]:
-    """One object a line, if the file's first line is one; else the complaint about the file as a whole."""
+def _json_lines(text: str, path: Path, whole: json.JSONDecodeError) -> tuple[list[Any], list[int]]:
+    """One object a line, and the line of each, if the file's first line is one; else the complaint about the
+    file as a whole."""
     lines = [(number, line) for number, line in enumerate(split_lines(text), 1) if line.strip()]
     rows = []
     for number, line in lines:
@@ -142,14 +156,20 @@ def _json_lines(text: str, path: Path, whole: json.JSONDecodeError) -> list[Any]
             raise _too_long(path, number) from error
         except RecursionError as error:
             raise _too_deep(path, number) from error
-    return rows
+    return rows, [number for number, _ in lines]
 
 
-def _from_rows(rows: Sequence[Any], *, origin: str) -> Annotations:
+def _place(row: int, line: int | None, field: str | None) -> dict[str, Any]:
+    if line is not None:
+        return {"line": line, "field": field}
+    return {"field": f"row {row}: {field}" if field else f"row {row}"}
+
+
+def _from_rows(rows: Sequence[Any], lines: Sequence[int] | None, *, origin: str) -> Annotations:
     if not rows:
         raise InputError("holds no rows", file=origin, expected="at least one judged comparison", fix=AGAIN)
     for number, row in enumerate(rows, 1):
-        _check_row(row, origin, number)
+        _check_row(row, origin, number, None if lines is None else lines[number - 1])
     preferences = np.array([_number(row["preference"]) for row in rows])
     preferences = np.where(preferences == 0, 1.5, preferences)  # AlpacaEval's other spelling of a draw
     outside = ~np.isnan(preferences) & ~((preferences >= 1) & (preferences <= 2))
@@ -163,6 +183,7 @@ def _from_rows(rows: Sequence[Any], *, origin: str) -> Annotations:
         references=texts["generator_1"],
         preferences=preferences,
         invalid=tuple(int(row) for row in np.flatnonzero(outside)),
+        lines=None if lines is None else tuple(lines),
     )
 
 
@@ -173,10 +194,14 @@ def _number(value: float | None) -> float:
         return np.inf
 
 
-def _check_row(row: Any, origin: str, number: int) -> None:
+def _check_row(row: Any, origin: str, number: int, line: int | None) -> None:
     if not isinstance(row, Mapping):
         raise InputError(
-            f"a row is a {type(row).__name__}", file=origin, line=number, expected="an object", fix=AGAIN
+            f"a row is a {type(row).__name__}",
+            file=origin,
+            **_place(number, line, None),
+            expected="an object",
+            fix=AGAIN,
         )
     for name in TEXTS:
         if not isinstance(row.get(name), str):
@@ -184,8 +209,7 @@ def _check_row(row: Any, origin: str, number: int) -> None:
             raise InputError(
                 f"the column {got}",
                 file=origin,
-                line=number,
-                field=name,
+                **_place(number, line, name),
                 expected="text, as in AlpacaEval",
                 fix="complete or drop the row",
             )
@@ -195,8 +219,7 @@ def _check_row(row: Any, origin: str, number: int) -> None:
         raise InputError(
             f"the column {got}",
             file=origin,
-            line=number,
-            field="preference",
+            **_place(number, line, "preference"),
             expected="a number in [1, 2], or null",
             fix="write it as a number, or as null where it was not judged",
         )

@@ -146,6 +146,38 @@ def ratings(files: Sequence[Annotations], *, n_bootstrap: int = 1000, seed: int 
     return sorted(found, key=lambda rating: -rating.interval.estimate)
 
 
+def one_sided(files: Sequence[Annotations]) -> str | None:
+    """What is to be said where some models took no point off the others, or None.
+
+    The likelihood then grows with the gap between the two groups for ever (Ford 1957), and what `ratings`
+    gives is where its weak penalty stops it.
+    """
+    beaten: dict[str, set[str]] = {}  # model → those that it took anything from
+    for file in files:
+        for model, other, score in zip(file.generators, file.references, file.preferences - 1, strict=True):
+            if model == other or np.isnan(score):
+                continue
+            for one, two, share in ((model, other, score), (other, model, 1 - score)):
+                beaten.setdefault(one, set()).update({two} if share > 0 else ())
+    below = min((_reach(name, beaten) for name in sorted(beaten)), key=len, default=set())
+    above = sorted(set(beaten) - below)
+    if not above:
+        return None
+    return (
+        f"{', '.join(sorted(below))} took no point off {', '.join(above)}: nothing bounds the gap between "
+        "them, and neither these ratings nor their intervals say how large it is"
+    )
+
+
+def _reach(name: str, edges: dict[str, set[str]]) -> set[str]:
+    """All that a chain of edges leads to, the start included."""
+    reached, frontier = {name}, {name}
+    while frontier:
+        frontier = {end for start in frontier for end in edges[start]} - reached
+        reached |= frontier
+    return reached
+
+
 def _bradley_terry(
     models: int, first: NDArray[np.int64], second: NDArray[np.int64], scores: Array, counts: Array
 ) -> Array:
@@ -194,8 +226,7 @@ def _refuse_invalid(file: Annotations) -> None:
         raise InputError(
             f"{len(file.invalid)} preferences lie outside [1, 2]",
             file=file.origin,
-            line=file.invalid[0] + 1,
-            field="preference",
+            **file.place(file.invalid[0], "preference"),
             fix="mend these rows, or set their preference to null",
         )
 
@@ -203,13 +234,13 @@ def _refuse_invalid(file: Annotations) -> None:
 def _check_connected(names: list[str], first: NDArray[np.int64], second: NDArray[np.int64]) -> None:
     if not names:
         raise InputError("no comparison is judged", expected="at least one")
-    reached, frontier = {0}, {0}
-    edges = set(zip(first.tolist(), second.tolist(), strict=True))
-    while frontier:
-        frontier = {b for a, b in edges | {(b, a) for a, b in edges} if a in frontier} - reached
-        reached |= frontier
+    edges: dict[str, set[str]] = {name: set() for name in names}
+    for a, b in set(zip(first.tolist(), second.tolist(), strict=True)):
+        edges[names[a]].add(names[b])
+        edges[names[b]].add(names[a])
+    reached = _reach(names[0], edges)
     if len(reached) < len(names):
-        apart = ", ".join(name for i, name in enumerate(names) if i not in reached)
+        apart = ", ".join(name for name in names if name not in reached)
         raise InputError(
             f"no chain of comparisons leads from {names[0]} to {apart}",
             expected="models that were judged against each other, directly or through others",

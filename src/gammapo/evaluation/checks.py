@@ -84,8 +84,7 @@ def check(
             raise InputError(
                 finding.problem,
                 file=annotations.origin,
-                line=None if finding.row is None else finding.row + 1,
-                field=finding.field,
+                **annotations.place(finding.row, finding.field),
                 fix=f"repair the file, or pass --allow {finding.kind} to go on regardless",
             )
     preferences = annotations.preferences.copy()

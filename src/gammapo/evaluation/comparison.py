@@ -172,7 +172,7 @@ def compare(
     )
     return Comparison(
         metric=metric,
-        reference=evaluations[0].reference,
+        reference=", ".join(dict.fromkeys(evaluation.reference for evaluation in evaluations)),
         n_common=n,
         n_bootstrap=replicates.shape[1],
         standings=standings,

@@ -171,7 +171,8 @@ def _thin(raw: WinRate) -> list[str]:
     """Where the interval itself is not to be trusted."""
     notes = []
     if raw.n_total < FEW:
-        notes.append(f"only {raw.n_total} rows are judged: the intervals are rough")
+        rows = "row is" if raw.n_total == 1 else "rows are"
+        notes.append(f"only {raw.n_total} {rows} judged: the intervals are rough")
     if np.nanmin(raw.scores) == np.nanmax(raw.scores):
         notes.append(
             "every judged row has the same preference: the interval's width of 0 understates the doubt"

@@ -83,8 +83,8 @@ def arena_svg(found: Sequence[Rating]) -> str:
     return interval_svg(arena_points(found), title="Rating, 95 % intervals", axis="Elo points, mean 0")
 
 
-def arena_page(found: Sequence[Rating]) -> str:
-    """Bradley-Terry ratings as a chart and a table."""
+def arena_page(found: Sequence[Rating], warnings: Sequence[str] = ()) -> str:
+    """Bradley-Terry ratings as a chart and a table, and what puts them in doubt."""
     rows = "".join(
         f'<tr><td>{escape(r.name)}</td><td class="n">{_cell(r.interval.estimate, r.interval)}</td>'
         f'<td class="n">{r.n_comparisons}</td></tr>'
@@ -94,7 +94,7 @@ def arena_page(found: Sequence[Rating]) -> str:
         "Arena",
         "Bradley-Terry ratings in Elo points; 100 points more win about 64 % of comparisons",
         arena_svg(found) + '<h2>Table</h2><table><thead><tr><th>model</th><th class="n">rating</th>'
-        f'<th class="n">comparisons</th></tr></thead><tbody>{rows}</tbody></table>',
+        f'<th class="n">comparisons</th></tr></thead><tbody>{rows}</tbody></table>' + _warnings(warnings),
     )
 
 

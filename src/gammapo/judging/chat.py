@@ -11,9 +11,9 @@ from typing import Any
 from gammapo.endpoint import Endpoint, EndpointError, has_answer, split_model_at_url
 from gammapo.errors import InputError, RunError
 from gammapo.judging import wording
-from gammapo.judging.asking import Asking
+from gammapo.judging.asking import MAY_NOT, Asking
 from gammapo.judging.estimate import Budget, Estimate, estimate
-from gammapo.judging.record import Record, request_key, server_model
+from gammapo.judging.record import Record, existing, request_key, server_model
 from gammapo.judging.spec import Comparison, Progress
 from gammapo.judging.template import load_template
 from gammapo.types import Judgement
@@ -89,8 +89,8 @@ class ChatJudge:
         self.budget, self.on_estimate = budget or Budget(), on_estimate
 
     def estimate(self, comparisons: Sequence[Comparison]) -> Estimate:
-        """What judging would still cost, without a call."""
-        with Record(self.record_path) as record:
+        """What judging would still cost, without a call; nothing is written."""
+        with Record(existing(self.record_path)) as record:
             return self._estimate(record, self._missing(record, self._requests(record, comparisons)))
 
     def judge(
@@ -111,6 +111,7 @@ class ChatJudge:
                 if self.on_estimate:
                     self.on_estimate(expected)
                 self.budget.check(expected)
+                heard = self._known_model(record) is None  # the probe is asked now, and not found
                 model = self._probe(record)
                 if len(self._missing(record, asked)) > len(missing):
                     raise RunError(
@@ -118,7 +119,7 @@ class ChatJudge:
                         "another model's; judgements of two models are not mixed. Judge again with a new "
                         "--record"
                     )
-                refused = self._ask_all(record, missing, model, progress)
+                refused = self._ask_all(record, missing, model, heard, progress)
             return [
                 self._judgement(record, comparison, requests, refused)
                 for comparison, requests in zip(comparisons, asked, strict=True)
@@ -155,6 +156,8 @@ class ChatJudge:
             return (False, True)
         if self.order == "fixed":
             return (False,)
+        # one bit of the two texts, whichever is the model's: with the sides exchanged too, each is shown
+        # first once, and a liking for the first place cancels in the mean of both
         texts = "\0".join((comparison.instruction, *sorted((comparison.output_1, comparison.output_2))))
         digest = hashlib.sha256(texts.encode("utf-8", errors="surrogatepass")).digest()
         return (digest[0] % 2 == 1,)
@@ -186,7 +189,8 @@ class ChatJudge:
             try:
                 reply = self._endpoint(record).chat(request)
             except EndpointError as error:
-                raise RunError(f"{self.name}: the first call failed: {error}") from error
+                hint = f". {MAY_NOT}" if error.denied else ""
+                raise RunError(f"{self.name}: the first call failed: {error}{hint}") from error
             record.commit(request, reply, replace=True)
         reading = self._read(reply)
         labels = " and ".join(self.letters)
@@ -215,7 +219,12 @@ class ChatJudge:
         return replace(self.endpoint, on_fault=record.note_fault)
 
     def _ask_all(
-        self, record: Record, missing: Sequence[Request], expected: str, progress: Progress | None
+        self,
+        record: Record,
+        missing: Sequence[Request],
+        expected: str,
+        heard: bool,
+        progress: Progress | None,
     ) -> Mapping[str, EndpointError]:
         """Record a reply to every request that the server answers; say why not to the others, by their key.
 
@@ -223,7 +232,12 @@ class ChatJudge:
             RunError: a call failed for another reason than its request, or too many failed.
         """
         asking = Asking(
-            endpoint=self._endpoint(record), record=record, model=expected, max_failures=self.max_failures
+            endpoint=self._endpoint(record),
+            record=record,
+            model=expected,
+            max_failures=self.max_failures,
+            probe=self._probe_request(record),
+            heard=heard,
         )
         asking.ask_all(missing, concurrency=self.concurrency, progress=progress)
         if asking.strangers:
@@ -235,10 +249,11 @@ class ChatJudge:
         too_many = len(asking.failures) > self.max_failures
         if too_many or len(asking.failures) > len(asking.alone):
             left = len(missing) - asking.replies
+            gravest = min(asking.failures, key=lambda error: (not error.fatal, error.alone))
             limit = f"After more than {self.max_failures} (--max-failures) judging is broken off. "
             raise RunError(
-                f"{self.name}: {left} of {len(missing)} calls stayed without a reply, the first because: "
-                f"{asking.failures[0]}. {limit if too_many else ''}All other replies are recorded; the same "
+                f"{self.name}: {left} of {len(missing)} calls stayed without a reply, because: "
+                f"{gravest}. {limit if too_many else ''}All other replies are recorded; the same "
                 "command asks only for the rest"
             )
         return asking.alone

@@ -84,8 +84,7 @@ def read_outputs(path: str | Path) -> list[dict[str, Any]]:
                 raise InputError(
                     "is missing or no text",
                     file=path,
-                    line=number,
-                    field=key,
+                    field=f"row {number}: {key}",
                     expected="text in every row",
                     fix="this is an annotations file: give its outputs"
                     if annotation
@@ -95,8 +94,7 @@ def read_outputs(path: str | Path) -> list[dict[str, Any]]:
             raise InputError(
                 "is no message list",
                 file=path,
-                line=number,
-                field="messages",
+                field=f"row {number}: messages",
                 expected='objects {"role": …, "content": …} with text in both',
             )
         _refuse_half_characters(row, path, number)
@@ -114,7 +112,7 @@ def _refuse_half_characters(row: dict[str, Any], path: str | Path, number: int) 
     texts = {key: str(row.get(key)) for key in ("instruction", "output", "generator", "dataset")}
     turns = row.get("messages") or []
     texts["messages"] = "".join(turn["role"] + turn["content"] for turn in turns)
-    files.refuse_half_characters(texts, path, number)
+    files.refuse_half_characters({f"row {number}: {key}": text for key, text in texts.items()}, path, None)
 
 
 def _is_conversation(value: Any) -> bool:

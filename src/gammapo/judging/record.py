@@ -141,14 +141,19 @@ class Record:
                 with self._base:
                     yield self._base
             except sqlite3.OperationalError as error:
-                raise RunError(f"{self.path}: the record of replies cannot be used: {error}") from error
+                raise RunError(
+                    f"{self.path}: the record of replies cannot be used: {error}. See whether its disk "
+                    "is full; the same command then asks only for what it does not hold"
+                ) from error
             except sqlite3.Error as error:
                 raise _unusable(self.path, error) from error
 
     def _secret(self) -> bytes:
+        query = "SELECT value FROM meta WHERE name = 'secret'"
         with self._guard, self._base:
-            self._base.execute("INSERT OR IGNORE INTO meta VALUES ('secret', ?)", (secrets.token_bytes(32),))
-            found = self._base.execute("SELECT value FROM meta WHERE name = 'secret'").fetchone()
+            if self._base.execute(query).fetchone() is None:
+                self._base.execute("INSERT INTO meta VALUES ('secret', ?)", (secrets.token_bytes(32),))
+            found = self._base.execute(query).fetchone()
         if found is None or not isinstance(found[0], bytes):
             raise sqlite3.DatabaseError("it has lost its secret")
         return found[0]
@@ -176,6 +181,13 @@ def _busy(path: Path) -> InputError:
         file=path,
         fix="wait for it, or name another record",
     )
+
+
+def existing(path: str | Path | None) -> Path | None:
+    """The path of a record that holds something; None where opening it would only make one."""
+    if path is None or not Path(path).exists() or (Path(path).is_file() and not Path(path).stat().st_size):
+        return None
+    return Path(path)
 
 
 def request_key(request: Mapping[str, Any]) -> str:

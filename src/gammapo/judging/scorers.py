@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gammapo.errors import GammapoError, InputError, RunError
@@ -25,6 +26,8 @@ def sigmoid(gap: float) -> float:
 
 
 LINKS: dict[str, Callable[[float], float]] = {"sign": sign, "sigmoid": sigmoid}
+
+MAKES = "as `comparison.judged(preference, annotator)` makes it"
 
 
 class ScorerJudge:
@@ -115,7 +118,7 @@ class FunctionScorer:
 
 @dataclass(frozen=True)
 class OwnJudge:
-    """A user's judge, whose judgements are counted."""
+    """A user's judge, whose judgements are counted and looked at before they are written or averaged."""
 
     own: Judge
     name: str
@@ -132,14 +135,37 @@ class OwnJudge:
                 expected=f"{len(comparisons)}, one a comparison",
                 field="judge",
             )
-        for number, one in enumerate(found, 1):
-            if not isinstance(one, Judgement):
-                raise InputError(
-                    f"{self.name!r} returned a {type(one).__name__} as judgement {number}",
-                    expected="a Judgement, as `comparison.judged(preference, annotator)` makes it",
-                    field="judge",
+        return [
+            self._checked(one, comparison, number)
+            for number, (one, comparison) in enumerate(zip(found, comparisons, strict=True), 1)
+        ]
+
+    def _checked(self, one: Any, comparison: Comparison, number: int) -> Judgement:
+        def refuse(problem: str, expected: str) -> InputError:
+            return InputError(f"{self.name!r} {problem} {number}", expected=expected, field="judge")
+
+        if not isinstance(one, Judgement):
+            raise refuse(f"returned a {type(one).__name__} as judgement", "a Judgement, " + MAKES)
+        asked = (comparison.instruction, comparison.output_1, comparison.output_2)
+        if (one.instruction, one.output_1, one.output_2) != asked:
+            raise refuse(
+                "returned the judgement of another comparison as judgement",
+                "one a comparison, in order, " + MAKES,
+            )
+        preference = one.preference
+        if preference is not None:
+            if not _finite(preference) or isinstance(preference, str | bool) or not 1 <= preference <= 2:
+                raise refuse(
+                    f"gave the preference {_shown(preference)} in judgement", "a number in [1, 2], or None"
                 )
-        return found
+            preference = float(preference)  # of numpy's too
+        try:
+            json.dumps(dict(one.extra), allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise refuse(
+                f"gave what JSON cannot hold ({error}) in judgement", "plain values in `extra`"
+            ) from error
+        return replace(one, preference=preference)
 
 
 @contextmanager

@@ -11,15 +11,8 @@ import time
 
 import pytest
 
-from gammapo.endpoint import (
-    OPENAI,
-    Endpoint,
-    EndpointError,
-    _parsed,
-    _seconds,
-    has_answer,
-    split_model_at_url,
-)
+from gammapo.endpoint import OPENAI, Endpoint, EndpointError, has_answer, split_model_at_url
+from gammapo.endpoint.meaning import parsed, seconds
 from gammapo.errors import InputError
 
 GOOD = b'{"choices": [{"message": {"content": "hi"}}]}'
@@ -64,12 +57,12 @@ def test_model_at_url():
 
 
 def test_retry_after():
-    assert _seconds("1.5") == 1.5
-    assert _seconds("-3") == 0.0
-    assert _seconds("soon") is None
-    assert _seconds(None) is _seconds("nan") is _seconds("inf") is None
+    assert seconds("1.5") == 1.5
+    assert seconds("-3") == 0.0
+    assert seconds("soon") is None
+    assert seconds(None) is seconds("nan") is seconds("inf") is None
     date = email.utils.format_datetime(email.utils.localtime().fromtimestamp(time.time() + 30).astimezone())
-    assert 25 < _seconds(date) <= 30
+    assert 25 < seconds(date) <= 30
 
 
 @pytest.mark.parametrize(
@@ -92,7 +85,7 @@ def test_retry_after():
 )
 def test_bodies_without_a_reply(text):
     with pytest.raises(EndpointError):
-        _parsed(text)
+        parsed(text)
 
 
 def test_backoff_doubles_and_a_pause_asked_for_is_kept_up_to_a_limit():
@@ -236,7 +229,7 @@ def test_redirects_are_not_followed_and_the_key_stays(wire, monkeypatch, status)
         (b"422 What", False, True, 1),
         (b"401 Who", True, False, 1),
         (b"402 Pay", True, False, 1),
-        (b"403 No", True, False, 1),
+        (b"403 No", False, True, 1),
         (b"404 None", True, False, 1),
         (b"405 So", True, False, 1),
         (b"429 Slow", False, False, 2),
@@ -248,14 +241,79 @@ def test_what_a_status_means(wire, status, fatal, alone, calls):
     with pytest.raises(EndpointError, match=f"HTTP {status[:3].decode()}: .*for a reason") as error:
         Endpoint(url=f"http://{wire.address}", attempts=2, backoff=0.01).chat({})
     assert (error.value.fatal, error.value.alone, len(wire.calls)) == (fatal, alone, calls)
+    assert error.value.denied == (status == b"403 No"), "the key may be what it is for"
 
 
-def test_an_account_without_money_is_not_asked_again(wire):
+@pytest.mark.parametrize("status", [b"429 Slow", b"403 No"])
+def test_an_account_without_money_is_not_asked_again(wire, status):
     """OpenAI says so with the status of a server that is merely busy."""
-    wire.answers = [[answer(b"429 Slow", b'{"error": {"code": "insufficient_quota"}}')]]
-    with pytest.raises(EndpointError, match="HTTP 429: .*insufficient_quota") as error:
+    wire.answers = [[answer(status, b'{"error": {"code": "insufficient_quota"}}')]]
+    with pytest.raises(EndpointError, match=f"HTTP {status[:3].decode()}: .*insufficient_quota") as error:
         Endpoint(url=f"http://{wire.address}", attempts=5, backoff=0.01).chat({})
-    assert (error.value.fatal, len(wire.calls)) == (True, 1)
+    assert (error.value.fatal, error.value.denied, len(wire.calls)) == (True, False, 1)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "fatal", "alone", "calls"),
+    [
+        ({"code": 429, "message": "slow down"}, 429, False, False, 2),
+        ({"code": "rate_limit_exceeded", "type": "tokens"}, 429, False, False, 2),
+        ({"code": 429, "status": "RESOURCE_EXHAUSTED"}, 429, False, False, 2),
+        ({"type": "overloaded_error", "message": "busy"}, 503, False, False, 2),
+        ({"type": "server_error", "code": None}, 503, False, False, 2),
+        ({"code": "502", "message": "upstream"}, 502, False, False, 2),
+        ({"type": "invalid_request_error", "code": "context_length_exceeded"}, 400, False, True, 1),
+        ({"type": "BadRequestError", "code": 400}, 400, False, True, 1),
+        ({"code": "content_filter"}, 400, False, True, 1),
+        ({"code": 403, "message": "flagged", "metadata": {"reasons": ["violence"]}}, 403, False, True, 1),
+        ({"type": "insufficient_quota", "code": "insufficient_quota"}, 402, True, False, 1),
+        ({"type": "insufficient_quota", "code": 429}, 429, True, False, 1),
+        ({"type": "invalid_request_error", "code": "invalid_api_key"}, 401, True, False, 1),
+        ({"type": "invalid_request_error", "code": "model_not_found"}, 404, True, False, 1),
+        ({"code": 1301, "message": "a number of its own"}, None, False, True, 2),
+        ({"code": True, "type": ["x"]}, None, False, True, 2),
+        ("only words", None, False, True, 2),
+    ],
+)
+def test_an_error_under_the_status_of_a_success_means_what_it_says(wire, error, status, fatal, alone, calls):
+    body = json.dumps({"error": error}).encode()
+    wire.answers = [[answer(b"200 OK", body)]]
+    said = "of no known kind" if status is None else f"as HTTP {status}"
+    with pytest.raises(EndpointError, match=f"the reply holds an error,? {said}: ") as failed:
+        Endpoint(url=f"http://{wire.address}", attempts=2, backoff=0.01).chat({})
+    found = failed.value
+    assert (found.fatal, found.alone, len(wire.calls)) == (fatal, alone, calls)
+    assert found.denied == (status == 403)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"object": "error", "message": "too long", "type": "BadRequestError", "code": 400},
+        {"choices": [], "error": {"code": 400}},
+        {"choices": [{"finish_reason": "error", "message": {"content": ""}, "error": {"code": 400}}]},
+    ],
+    ids=["flat", "beside no choices", "of a choice"],
+)
+def test_where_servers_put_an_error(body):
+    with pytest.raises(EndpointError, match="as HTTP 400") as error:
+        parsed(json.dumps(body))
+    assert error.value.alone
+
+
+def test_an_answer_is_an_answer_whatever_stands_beside_it():
+    for error in (None, {}, {"code": 400}):
+        assert has_answer(parsed(json.dumps({**json.loads(GOOD), "error": error})))
+
+
+def test_a_pause_asked_for_with_an_error_under_200_is_kept(wire):
+    wire.answers = [
+        [answer(b"200 OK", b'{"error": {"code": 429}}', b"Retry-After: 0.4")],
+        [answer(b"200 OK", GOOD)],
+    ]
+    started = time.monotonic()
+    assert Endpoint(url=f"http://{wire.address}", backoff=0.01).chat({}) == json.loads(GOOD)
+    assert time.monotonic() - started >= 0.4
 
 
 @pytest.mark.parametrize("reason", ["content_filter", "length"])
