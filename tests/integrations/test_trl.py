@@ -185,6 +185,42 @@ def test_the_routers_auxiliary_loss_is_trls(kind, tiny_tokenizer, tmp_path):
     assert mine > 5  # the auxiliary loss is 5 × about 2 here
 
 
+@pytest.mark.parametrize("beforehand", [False, True])
+def test_a_loss_without_a_reference_keeps_no_second_model(
+    beforehand, load, tiny_tokenizer, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(
+        "trl.trainer.dpo_trainer.create_model_from_path", lambda *_, **__: pytest.fail("read")
+    )
+    settings = {"loss_type": "gamma_simpo", "max_steps": 2, "precompute_ref_log_probs": beforehand}
+    trainer = make("dpo", load, tiny_tokenizer, tmp_path, **settings)
+    assert trainer.ref_model is None
+    assert "ref_chosen_logps" not in trainer.train_dataset.column_names
+    assert trainer.args.precompute_ref_log_probs is beforehand
+    trainer.train()
+    assert trainer.evaluate(trainer.train_dataset)["eval_loss"] > 0
+
+
+@pytest.mark.parametrize("beforehand", [False, True])
+def test_a_loss_with_a_reference_has_its_log_probs(beforehand, load, tiny_tokenizer, tmp_path):
+    settings = {"loss_type": "dpo", "max_steps": 1, "precompute_ref_log_probs": beforehand}
+    trainer = make("dpo", load, tiny_tokenizer, tmp_path, **settings)
+    assert (trainer.ref_model is None) == beforehand
+    assert ("ref_chosen_logps" in trainer.train_dataset.column_names) == beforehand
+    trainer.train()
+    assert trainer.state.log_history[0]["loss"] == pytest.approx(
+        0.6931, abs=1e-4
+    )  # log 2: they are equal yet
+
+
+@pytest.mark.parametrize("name", ["ref_model", "sync_ref_model"])
+def test_a_reference_that_would_be_ignored_is_refused(name, load, tmp_path):
+    args = DPOConfig(str(tmp_path), **SETTINGS, loss_type="simpo", sync_ref_model=name == "sync_ref_model")
+    more = {"ref_model": load()} if name == "ref_model" else {}
+    with pytest.raises(InputError, match=f"{name}: .*{name} would be ignored"):
+        DPOTrainer(model=load(), args=args, train_dataset=Dataset.from_list(ROWS), **more)
+
+
 def test_resume_goes_on_with_state_and_ledger(load, tiny_tokenizer, tmp_path):
     resumed_equals_whole("cpo", load, tiny_tokenizer, tmp_path, loss_type="gamma_simpo", beta=2.0)
 
@@ -277,6 +313,15 @@ def test_a_loss_in_a_list_as_trl_has_it(load, tiny_tokenizer, tmp_path):
 def test_what_would_be_ignored_is_refused(settings, said, load, tiny_tokenizer, tmp_path):
     with pytest.raises(InputError, match=said):
         make("cpo", load, tiny_tokenizer, tmp_path, **settings)
+
+
+@pytest.mark.parametrize("trainer", [CPOTrainer, DPOTrainer])
+def test_trls_own_config_is_refused_and_ours_named(trainer, load, tmp_path):
+    from trl import DPOConfig as TrlConfig
+
+    for args, got in ((TrlConfig(str(tmp_path), **SETTINGS), r"trl\S*\.DPOConfig"), (None, "none")):
+        with pytest.raises(InputError, match=f"args: got {got}; expected .* of gammapo.integrations.trl"):
+            trainer(model=load(), args=args, train_dataset=Dataset.from_list(ROWS))
 
 
 @pytest.mark.parametrize("config", [CPOConfig, DPOConfig])

@@ -72,27 +72,6 @@ def test_lora_trains_only_its_adapter(tiny_model, path):
     }
 
 
-def test_an_embedding_that_stretches_with_the_batch_is_told():
-    """A pair of 8 tokens has other log-probs beside one of 29, where long sequences have other factors."""
-    import warnings
-
-    from logps_families import SIZES, make_pairs
-    from transformers import Phi3Config, Phi3ForCausalLM
-
-    rope = {"rope_type": "longrope", "rope_theta": 1e4, "short_factor": [1.0] * 3, "long_factor": [4.0] * 3}
-    sizes = {k: v for k, v in SIZES.items() if k != "head_dim"}
-    sizes |= {"original_max_position_embeddings": 16, "eos_token_id": 2}
-    torch.manual_seed(0)
-    model = Phi3ForCausalLM(Phi3Config(**sizes, rope_parameters=rope)).eval()
-    short, long = make_pairs((4, 4, 4), (20, 9, 9))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        alone = pair_logps(model, [short]).chosen[0]
-    with pytest.warns(UserWarning, match="beyond 16 tokens the rotary embedding of Phi3ForCausalLM"):
-        beside = pair_logps(model, [short, long]).chosen[0]
-    assert (alone - beside).abs() > 1
-
-
 def test_reference_and_scores_are_carried_only_if_all_pairs_have_them(tiny_model):
     full = [
         dataclasses.replace(p, reference_chosen=-1.0, reference_rejected=-2.0, chosen_score=3.0)

@@ -1,6 +1,7 @@
 """Reference log-probs equal one pass an answer, and a cache is used only for what it was made from."""
 
 import dataclasses
+import json
 import logging
 import re
 
@@ -11,7 +12,7 @@ from logps_families import make_model, make_pairs
 from gammapo.errors import InputError
 from gammapo.logps import reference_logps
 from gammapo.logps.one_at_a_time import sequence_logps
-from gammapo.logps.reference import data_digest, model_digest, token_batches
+from gammapo.logps.reference import METADATA, data_digest, model_digest, token_batches
 
 PAIRS = make_pairs((7, 5, 9), (30, 1, 14), (2, 12, 1))
 
@@ -109,6 +110,56 @@ def test_a_stale_file_is_named_and_made_again(model, forwards, tmp_path, caplog,
     forwards.clear()
     reference_logps(model, pairs, cache=cache)
     assert not forwards
+
+
+def in_bfloat16():
+    return torch.autocast("cpu", torch.bfloat16)
+
+
+def test_a_file_is_of_one_arithmetic(model, forwards, tmp_path, caplog):
+    """Under autocast the weights, and so the model's digest, are what they were."""
+    cache = tmp_path / "reference.parquet"
+    plain = reference_logps(model, PAIRS, cache=cache)
+    with in_bfloat16():
+        rounded = reference_logps(model, PAIRS, cache=cache)
+    assert "it was computed in float32, and now bfloat16 computes" in caplog.text
+    assert not torch.equal(plain.chosen, rounded.chosen)
+    forwards.clear()
+    with in_bfloat16():
+        assert torch.equal(reference_logps(model, PAIRS, cache=cache).chosen, rounded.chosen)
+    assert not forwards
+    assert torch.equal(reference_logps(model, PAIRS, cache=cache).chosen, plain.chosen)
+
+
+def test_a_file_that_says_no_arithmetic_is_taken_for_float32(model, forwards, tmp_path, caplog):
+    import pyarrow.parquet as pq
+
+    cache = tmp_path / "reference.parquet"
+    reference_logps(model, PAIRS, cache=cache)
+    table = pq.read_table(cache)
+    origin = json.loads(table.schema.metadata[METADATA])
+    assert origin.pop("arithmetic") == "float32"
+    pq.write_table(table.replace_schema_metadata({METADATA: json.dumps(origin)}), cache)
+    forwards.clear()
+    reference_logps(model, PAIRS, cache=cache)
+    with in_bfloat16():
+        reference_logps(model, PAIRS, cache=cache, must_exist=True)
+    assert not forwards
+    assert not caplog.records
+    with in_bfloat16():
+        reference_logps(model, PAIRS, cache=cache)
+    assert "it was computed in an unnoted type, and now bfloat16 computes" in caplog.text
+
+
+def test_trained_weights_go_on_with_the_reference_of_another_arithmetic(model, forwards, tmp_path, caplog):
+    cache = tmp_path / "reference.parquet"
+    plain = reference_logps(model, PAIRS, cache=cache)
+    forwards.clear()
+    with in_bfloat16():
+        found = reference_logps(model, PAIRS, cache=cache, must_exist=True)
+    assert not forwards
+    assert torch.equal(found.chosen, plain.chosen)
+    assert "are of float32, and the run goes on in bfloat16" in caplog.text
 
 
 @pytest.mark.parametrize("content", [b"", b"not parquet at all", b"PAR1torn"])

@@ -153,8 +153,12 @@ def test_another_type_is_probed_anew():
     model.register_forward_hook(lambda *_: calls.append(1))
     for _ in range(2):
         assert prepare(model) is None
-    assert prepare(model.to(torch.bfloat16)) is None
+    with torch.autocast("cpu", torch.bfloat16):
+        assert prepare(model) is None
     assert len(calls) == 4
+    assert prepare(model) is None
+    assert prepare(model.to(torch.bfloat16)) is None
+    assert len(calls) == 8
 
 
 def test_an_encoder_decoder_is_refused():

@@ -117,3 +117,11 @@ def test_the_warm_up_is_the_one_that_is_run(recipe_dict, settings, steps, said):
     plan = planning.plan_run(prepared, shape)
     assert plan.warmup_steps == steps
     assert said in dict(sections(prepared, shape, plan)["schedule"])["learning rate"]
+
+
+def test_a_run_of_so_many_steps_says_its_epochs(recipe_dict):  # noqa: F811
+    """5 steps are an epoch of 40 pairs in eights; num_train_epochs has no say."""
+    recipe = parse_recipe(recipe_dict | {"training": recipe_dict["training"] | {"max_steps": 13}})
+    prepared, shape = prepare(recipe), planning.load_shape(recipe.model.path)
+    schedule = dict(sections(prepared, shape, planning.plan_run(prepared, shape))["schedule"])
+    assert schedule["steps"].startswith("13 over 2.6 epoch(s) of 40 pairs")

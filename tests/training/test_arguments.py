@@ -2,12 +2,14 @@
 
 import importlib.util
 import os
+from types import SimpleNamespace
 
 import pytest
+import torch
 import yaml
 
 from gammapo.errors import InputError
-from gammapo.training import parse_recipe
+from gammapo.training import arguments, parse_recipe
 from gammapo.training.arguments import LIGER, make_arguments, warmup_steps
 
 
@@ -57,6 +59,9 @@ from gammapo.training.arguments import LIGER, make_arguments, warmup_steps
         ({"lr_scheduler_type": "cosine_with_min_lr"}, "training.lr_scheduler_type: .*min_lr"),
         ({"lr_scheduler_kwargs": {"foo": 1}}, "training.lr_scheduler_kwargs: .*'foo'"),
         ({"optim_args": "foo"}, "training.optim_args: got 'foo'"),
+        ({"optim": "galore_adamw_layerwise"}, "training.optim: galore.* within each backward pass"),
+        ({"optim": "adalomo"}, "training.optim: adalomo cannot be taken: .*such as adamw_torch"),
+        ({"optim": "schedule_free_adamw"}, "training.optim: schedule.* other weights than it is to save"),
         # mending one of two is not enough, so neither is blamed
         ({"adam_beta1": 1.5, "adam_beta2": 1.5}, "training: Invalid beta"),
     ],
@@ -159,6 +164,39 @@ def test_the_recipe_tells_the_warm_up_that_is_run(recipe_dict, settings, ratio, 
     for one in (recipe, again):
         assert one.training.warmup_ratio == ratio
         assert warmup_steps(one.training, 20) == make_arguments(one, {}).get_warmup_steps(20) == steps
+
+
+@pytest.mark.parametrize(
+    ("optim", "error", "raised"),
+    [
+        ("galore_adamw", ValueError("You need to pass a model to initialize GaLore optimizer."), None),
+        ("grokadamw", ValueError("Please install grokadamw"), ImportError),  # may train elsewhere
+        ("adamw_bnb_8bit", ValueError("Invalid eps"), ValueError),
+        ("adamw_bnb_8bit", OSError("cannot be opened"), OSError),
+    ],
+    ids=str,
+)
+def test_only_the_want_of_a_model_is_no_fault_of_an_optimiser(monkeypatch, optim, error, raised):
+    from transformers import Trainer, TrainingArguments
+
+    def refuse(*_):
+        raise error
+
+    monkeypatch.setattr(Trainer, "get_optimizer_cls_and_kwargs", refuse)
+    args = TrainingArguments("out", use_cpu=True, optim=optim, learning_rate=0.5)
+    if raised is None:
+        assert arguments._optimiser(args) == (torch.optim.SGD, {"lr": 0.5})
+    else:
+        with pytest.raises(raised, match=str(error)):
+            arguments._optimiser(args)
+
+
+def test_one_process_takes_one_gpu_and_says_so(caplog):
+    """transformers would wrap the model in DataParallel, which cuts the one row of packed pairs."""
+    args = SimpleNamespace(n_gpu=4, _n_gpu=4)
+    arguments._take_one_gpu(args)
+    assert args._n_gpu == 1
+    assert "4 GPUs are visible" in caplog.text
 
 
 @pytest.mark.skipif(importlib.util.find_spec("optimi") is not None, reason="torch-optimi is installed")

@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,8 +12,9 @@ from tests.training.test_run import weights
 
 from gammapo import models
 from gammapo.errors import InputError, RunError
-from gammapo.training import checkpoints, parse_recipe, run, train
-from gammapo.training.precision import check_masters, decide, keep_sums_wide
+from gammapo.training import checkpoints, parse_recipe, precision, run, train, trainer
+from gammapo.training.precision import check_masters, decide, keep_sums_wide, loss_scale
+from gammapo.training.trainer import read_rows
 
 
 def moments(folder: Path) -> set[torch.dtype]:
@@ -143,9 +145,11 @@ def test_decisions(recipe_dict, model, more, gpu, expected):
     assert (found.load, found.arguments, found.masters) == expected
 
 
-def test_float16_arithmetic_is_refused_for_whole_models(recipe_dict):
-    recipe_dict["model"]["dtype"] = "float16"
-    with pytest.raises(InputError, match="scaled loss"):
+@pytest.mark.parametrize("masters", ["float32", "dtype"])
+def test_float16_is_refused_for_whole_models(recipe_dict, masters):
+    """In pure float16 AdamW's squares of gradients below 2e-4 are 0, and steps are divided by that."""
+    recipe_dict["model"] |= {"dtype": "float16", "masters": masters}
+    with pytest.raises(InputError, match="model.dtype: full fine-tuning .* scaled loss.*lora section"):
         train(parse_recipe(recipe_dict))
 
 
@@ -176,11 +180,38 @@ def test_a_launcher_that_computes_in_float16_is_refused_where_it_would_have_its_
     assert decide(recipe, gpu_has_bfloat16=True, launched_in="fp16").arguments == {"bf16": True}
 
 
-def test_float16_under_adapters_is_allowed_aloud(recipe_dict):
-    model = recipe_dict["model"] | {"dtype": "float16"}
-    notice = decide(parse_recipe(recipe_dict | {"model": model, "lora": {}}), gpu_has_bfloat16=True).notice
-    assert notice is not None
-    assert "nothing scales the loss" in notice
+def test_a_scale_is_a_power_of_two_over_the_pairs_of_a_step():
+    assert [loss_scale(pairs) for pairs in (1, 5, 128)] == [16, 128, 2048]
+
+
+def gradient_norms(recipe_dict, name, **model):
+    content = recipe_dict | {
+        "model": recipe_dict["model"] | model,
+        "lora": {"rank": 2},
+        "loss": {"name": "simpo", "beta": 2e-6},  # small gradients
+        "output": f"{recipe_dict['output']}-{name}",
+    }
+    folder = train(parse_recipe(content)).folder
+    return weights(folder), [row["grad_norm"] for row in read_rows(folder / "metrics.jsonl")]
+
+
+def test_float16_under_adapters_loses_no_small_gradients(recipe_dict, monkeypatch):
+    recipe_dict["training"] |= {"max_steps": 1}
+    _, (expected,) = gradient_norms(recipe_dict, "float32")
+    _, (scaled,) = gradient_norms(recipe_dict, "scaled", dtype="float16")
+    monkeypatch.setattr(trainer, "loss_scale", lambda pairs: 1.0)
+    _, (unscaled,) = gradient_norms(recipe_dict, "unscaled", dtype="float16")
+    assert scaled == pytest.approx(expected, rel=0.02)
+    assert unscaled != pytest.approx(expected, rel=0.1)
+
+
+def test_a_scale_changes_no_gradient_that_was_not_lost(recipe_dict, monkeypatch):
+    plain, norms = gradient_norms(recipe_dict, "plain")
+    real = precision.decide
+    monkeypatch.setattr(precision, "decide", lambda *a, **k: replace(real(*a, **k), scaled=True))
+    scaled, same = gradient_norms(recipe_dict, "scaled")
+    assert norms == same
+    assert all(torch.equal(plain[name], scaled[name]) for name in plain)
 
 
 @pytest.mark.parametrize(

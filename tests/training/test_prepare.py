@@ -28,3 +28,15 @@ def test_rows_that_a_limit_leaves_out_are_told_of(recipe_dict):
     cut = prepare(parse_recipe(recipe_dict))
     assert len(cut.pairs) == 5
     assert "data.limit is 5: what follows in the file is not read" in cut.notes
+
+
+def test_a_template_that_writes_the_date_is_told(recipe_dict, tmp_path):
+    from gammapo import models
+
+    assert not [note for note in prepare(parse_recipe(recipe_dict)).notes if "date" in note]
+    tokenizer = models.load_tokenizer(recipe_dict["model"]["path"])
+    tokenizer.chat_template = f"{{{{ strftime_now('%d %b %Y') }}}}{tokenizer.chat_template}"
+    tokenizer.save_pretrained(tmp_path / "dated")
+    (tmp_path / "dated" / "config.json").write_text("{}")
+    recipe_dict["model"] = {"path": str(tmp_path / "dated")}
+    assert "today's date: on another day a resumed run" in prepare(parse_recipe(recipe_dict)).notes[-1]

@@ -15,6 +15,8 @@ not over the accumulated step as in `gammapo train`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -217,11 +219,18 @@ def _dpo_trainer(base: Any) -> type:
         """TRL's DPOTrainer, its loss replaced."""
 
         def __init__(self, model: Any = None, args: Any = None, train_dataset: Any = None, **kwargs: Any):
-            _refuse_scores(loss_of(args))
+            loss = loss_of(args)
+            _refuse_scores(loss)
+            self.compares = "reference" in loss.needs | loss.uses
             given = {"model": model, "args": args, "train_dataset": with_ids(train_dataset)}
-            super().__init__(**given, **kwargs)
+            with nullcontext() if self.compares else _without_reference(loss, args, train_dataset, kwargs):
+                super().__init__(**given, **kwargs)
+            self.precompute_ref_logps = args.precompute_ref_log_probs and self.compares
             self.data_collator = _CollateWithIds(self.data_collator)
             self._keep(args)
+
+        def _precompute_ref_logps(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
+            return super()._precompute_ref_logps(dataset, *args, **kwargs) if self.compares else dataset
 
         def _set_signature_columns_if_needed(self) -> None:
             super()._set_signature_columns_if_needed()
@@ -266,13 +275,38 @@ def _dpo_trainer(base: Any) -> type:
 
         def _reference(self, inputs: Any) -> tuple[Any, Any]:
             """Log-probs of both sides under the reference, only if the loss asks for them."""
-            if "reference" not in self.keeper.loss.needs | self.keeper.loss.uses:
+            if not self.compares:
                 return None, None
             if self.precompute_ref_logps:
                 return inputs["ref_chosen_logps"], inputs["ref_rejected_logps"]
             return self.compute_ref_log_probs(self.ref_model or self.model, inputs)
 
     return DPOTrainer
+
+
+@contextmanager
+def _without_reference(loss: Any, args: Any, train_dataset: Any, given: Mapping[str, Any]) -> Iterator[None]:
+    """While open, TRL's trainer is built without the reference model, which nothing would ask.
+
+    TRL leaves it out where log-probs under it are computed beforehand, as it is told here; then the trainer
+    computes none. With images TRL cannot, and under FSDP it reads one and lets it go.
+
+    Raises:
+        InputError: a reference was given, or asked to follow the model.
+    """
+    for name, value in (("ref_model", given.get("ref_model")), ("sync_ref_model", args.sync_ref_model)):
+        if value:
+            raise InputError(
+                f"loss {loss.name!r} compares with no reference, and {name} would be ignored",
+                field=name,
+                fix=f"leave {name} out, or take a loss with a reference",
+            )
+    before = args.precompute_ref_log_probs
+    args.precompute_ref_log_probs = not {"image", "images"} & set(next(iter(train_dataset or ()), ()))
+    try:
+        yield
+    finally:
+        args.precompute_ref_log_probs = before
 
 
 class _CollateWithIds:

@@ -8,7 +8,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +17,26 @@ from torch import Tensor, nn
 
 from gammapo.errors import InputError
 from gammapo.logps.pairs import pair_logps
-from gammapo.logps.support import evaluating
+from gammapo.logps.support import arithmetic, evaluating
 from gammapo.logps.unwrap import causal_lm
 from gammapo.types import PairLogps, TokenizedPair
 
 logger = logging.getLogger(__name__)
 FORMAT = "1"
+PLAIN = "float32"
 METADATA = b"gammapo.reference"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
     """What reference log-probs depend on. `data` covers ids and token ids, and so the chat template and all
-    truncation; `model` covers weights and config. `name` is for people and decides nothing."""
+    truncation; `model` covers weights and config; `arithmetic` is the type that computed, which files from
+    before it was noted do not say. `name` is for people and decides nothing."""
 
     data: str
     model: str
     name: str
+    arithmetic: str = PLAIN
     format: str = FORMAT
 
     def difference(self, other: dict[str, Any]) -> str | None:
@@ -44,6 +47,9 @@ class Origin:
             return f"it was made with another model ({other.get('name') or 'unnamed'})"
         if other.get("data") != self.data:
             return "it was made from other pairs, tokens or lengths"
+        there = other.get("arithmetic")
+        if (there or PLAIN) != self.arithmetic:
+            return f"it was computed in {there or 'an unnoted type'}, and now {self.arithmetic} computes"
         return None
 
 
@@ -69,7 +75,8 @@ def reference_logps(
         model_name: shown when a cache turns out to be another model's.
         identity: what stands for the model's weights in the cache, where they cannot be asked (sharded over
             ranks, or trained since); None asks them.
-        must_exist: the model is no longer the reference, so that the cache has to be used.
+        must_exist: the model is no longer the reference, so that the cache has to be used, in whatever type
+            it was computed.
 
     Returns:
         PairLogps on the model's device, every tensor (B,).
@@ -85,8 +92,10 @@ def reference_logps(
         values = _compute(model, pairs, tokens_per_batch)
     else:
         weights = model_digest(model) if identity is None else identity
-        origin = Origin(data=data_digest(pairs), model=weights, name=model_name)
-        found = _from_first_rank(lambda: _read(Path(cache), origin, pairs))
+        digest = data_digest(pairs) if _rank() == 0 else ""  # of the first rank, which alone reads and writes
+        computes = str(arithmetic(model)).removeprefix("torch.")
+        origin = Origin(data=digest, model=weights, name=model_name, arithmetic=computes)
+        found = _from_first_rank(lambda: _read(Path(cache), origin, pairs, any_arithmetic=must_exist))
         if found is None and must_exist:
             raise InputError(
                 "the reference's log-probs are gone, or not those of this run, and the weights have been "
@@ -205,7 +214,9 @@ def _bits(parameter: Tensor) -> bytes:
 # ---- the file ----
 
 
-def _read(path: Path, origin: Origin, pairs: Sequence[TokenizedPair]) -> list[list[float]] | None:
+def _read(
+    path: Path, origin: Origin, pairs: Sequence[TokenizedPair], *, any_arithmetic: bool = False
+) -> list[list[float]] | None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -214,6 +225,12 @@ def _read(path: Path, origin: Origin, pairs: Sequence[TokenizedPair]) -> list[li
     try:
         table = pq.read_table(path)
         made_from = json.loads((table.schema.metadata or {})[METADATA])
+        if any_arithmetic:
+            there = made_from.get("arithmetic")
+            if there not in (None, origin.arithmetic):
+                told = "reference log-probs in %s are of %s, and the run goes on in %s"
+                logger.warning(told, path, there, origin.arithmetic)
+            origin = replace(origin, arithmetic=there or PLAIN)
         reason = origin.difference(made_from)
         if reason is None and table["id"].to_pylist() == [pair.id for pair in pairs]:
             return [list(row) for row in zip(*(table[c].to_pylist() for c in SIDES), strict=True)]

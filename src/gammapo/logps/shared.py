@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gammapo.logps import stretch
 from gammapo.logps.attention import ARGUMENT
 from gammapo.logps.head import HeadOptions, token_logps
 from gammapo.logps.lean import lean_layers
@@ -29,13 +30,15 @@ def shared_logps(
     tokens, so that the vocabulary-wide logits never exist; it does so inside the model's own forward call,
     because FSDP and ZeRO gather a module's weights only while that module runs.
     """
-    packed = pack(pairs, next(model.parameters()).device)
     core = causal_lm(model)
+    pairs, chosen, rejected = stretch.split(core, pairs)
+    packed = pack(pairs, next(model.parameters()).device)
     table = HeadTable()
     with (
         scoring_head(core, packed.targets, head or HeadOptions(), table) as replaced,
         embedding_by_rows(model, core, replaced, table),
         lean_layers(model, core),
+        stretch.each_by_its_length(core, pairs, stretch.of_packed(pairs), dim=1),
     ):
         logits = model(
             input_ids=packed.ids,
@@ -47,10 +50,12 @@ def shared_logps(
             **{ARGUMENT: PairSegments(packed.segments)},
         ).logits[0]
     if replaced:
-        return answer_sums(logits[:, 0], packed)
-    logits = logits.float() if logits.dtype.itemsize < 4 else logits
-    taken = logits.gather(-1, packed.targets[:, None])[:, 0] - logits.logsumexp(-1)
-    return answer_sums(taken, packed)
+        taken = logits[:, 0]
+    else:
+        logits = logits.float() if logits.dtype.itemsize < 4 else logits
+        taken = logits.gather(-1, packed.targets[:, None])[:, 0] - logits.logsumexp(-1)
+    sums = answer_sums(taken, packed)
+    return (sums[0][chosen], sums[1][rejected]) if len(packed.segments) > len(chosen) else sums
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from gammapo.errors import InputError
+from gammapo.logps import stretch
 from gammapo.logps.attention import PREFIX, UnsupportedAttentionError, register
 from gammapo.logps.padded import padded_logps
 from gammapo.logps.shared import shared_logps
@@ -28,20 +29,26 @@ def prepare(model: nn.Module) -> str | None:
     The first call for a model asks its class and config, switches its attention to pair attention (which
     behaves as before wherever no pairs are given), and compares both paths on a small probe. A model that
     fails is put back as it was. The answer is remembered as long as the model lives, on one kind of device
-    and in one type: another has other kernels.
+    and in one type of arithmetic: another has other kernels.
 
     Raises:
         InputError: the model looks ahead, so that no path can give it log-probs.
     """
     core = causal_lm(model)
-    weight = next(core.parameters())
-    place = weight.device.type, weight.dtype
+    place = next(core.parameters()).device.type, arithmetic(core)
     if _reasons.get(core, (None,))[0] != place:
         reason = _declined(model, core) or _switch_and_probe(model, core)
         if reason is not None:
             _refuse_lookahead(model, core)
         _reasons[core] = place, reason
     return _reasons[core][1]
+
+
+def arithmetic(model: nn.Module) -> torch.dtype:
+    """The type that the model computes in here and now: autocast's where it is on, else its weights'."""
+    weight = next(weight for weight in model.parameters() if weight.is_floating_point())
+    kind = weight.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else weight.dtype
 
 
 def warn_padded(reason: str) -> None:
@@ -55,12 +62,10 @@ def warn_padded(reason: str) -> None:
 
 def warn_of_company(core: Any, pairs: Sequence[TokenizedPair]) -> None:
     """Say where a pair's log-probs depend on the pairs that it is read with, on either path: some rotary
-    embeddings stretch with the longest sequence of a batch. Python shows the same warning once."""
-    limit = _stretches_beyond(getattr(core, "config", None))
-    if limit is None:
-        return
-    longest = max(len(pair.prompt) + max(len(pair.chosen), len(pair.rejected)) for pair in pairs)
-    if longest > limit:
+    embeddings stretch with the longest sequence of a batch, and not all of them can be kept from it. Python
+    shows the same warning once."""
+    if stretch.concerns(core, pairs) and not stretch.embeddings(core):
+        limit = min(stretch.stretches(core).values())
         warnings.warn(
             f"beyond {limit} tokens the rotary embedding of {type(core).__name__} stretches with the longest "
             "sequence read at once, so that log-probs depend on a pair's batch, and policy and reference may "
@@ -68,18 +73,6 @@ def warn_of_company(core: Any, pairs: Sequence[TokenizedPair]) -> None:
             UserWarning,
             stacklevel=3,
         )
-
-
-def _stretches_beyond(config: Any) -> int | None:
-    """The length up to which rotary embeddings are the same for every sequence; None if they always are."""
-    config = config.get_text_config() if hasattr(config, "get_text_config") else config
-    given = getattr(config, "rope_parameters", None) or {}
-    limits = [
-        kind.get("original_max_position_embeddings") or getattr(config, "max_position_embeddings", None)
-        for kind in (given, *given.values())  # one for all layers, or one for each kind of layer
-        if isinstance(kind, dict) and kind.get("rope_type") in ("dynamic", "longrope")
-    ]
-    return min((limit for limit in limits if limit), default=None)
 
 
 def _declined(model: nn.Module, core: Any) -> str | None:

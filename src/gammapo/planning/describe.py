@@ -44,11 +44,9 @@ def _schedule(prepared: Prepared, plan: RunPlan) -> Rows:
         per_step += f", {plan.last_step_pairs} in an epoch's last"
     if plan.left_out:
         per_step += f"; {plan.left_out} pairs are left out, too few for {plan.gpus} GPUs"
+    epochs = plan.steps / plan.steps_per_epoch  # not num_train_epochs, which max_steps overrules
     return [
-        (
-            "steps",
-            f"{plan.steps} over {settings.num_train_epochs:g} epoch(s) of {plan.pairs} pairs; {per_step}",
-        ),
+        ("steps", f"{plan.steps} over {epochs:.3g} epoch(s) of {plan.pairs} pairs; {per_step}"),
         (
             "learning rate",
             f"{settings.lr_scheduler_type}, peak {settings.learning_rate:g} "

@@ -39,7 +39,8 @@ REFUSED = {
     "auto_find_batch_size": "training.tokens_per_batch sets what is read at once",
     "include_num_input_tokens_seen": "tokens_per_second in metrics.jsonl counts the tokens",
     "average_tokens_across_devices": "the loss is the mean over the step's pairs, of all processes",
-    "fp16": "float16 needs a scaled loss, which is not done here; a GPU that has bfloat16 computes in that",
+    "fp16": "float16 over float32 weights needs a scaled loss, which is not done here; a GPU with bfloat16 "
+    "computes in that, one without (V100, T4) in float32, or in float16 under adapters (model.dtype)",
     "save_only_model": "a checkpoint without the optimiser cannot be gone on from",
     "ignore_data_skip": "a resumed run would meet some pairs twice and others never",
     "label_smoothing_factor": "the loss is a preference loss; cDPO and rDPO smooth labels (loss.name)",
@@ -47,4 +48,12 @@ REFUSED = {
     "data_seed": "the order of the pairs comes from training.seed",
     "train_sampling_strategy": "the order of the pairs comes from training.seed",
     "torch_empty_cache_steps": "memory is not given back between steps here",
+}
+
+IN_BACKWARD = "it updates weights within each backward pass, and a step here has several"
+# optimisers, by a part of their names
+UNFIT = {
+    "lomo": IN_BACKWARD,
+    "layerwise": IN_BACKWARD,
+    "schedule_free": "it trains other weights than it is to save, and is not told here when to change them",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import math
 import os
 import typing
@@ -13,13 +14,14 @@ import pydantic
 
 from gammapo import models
 from gammapo.errors import InputError, nearest
-from gammapo.training.argument_keys import MANAGED, REFUSED, UNEVALUATED
+from gammapo.training.argument_keys import MANAGED, REFUSED, UNEVALUATED, UNFIT
 
 if TYPE_CHECKING:
     from transformers import TrainingArguments
 
     from gammapo.training.recipe import Recipe, TrainingSection
 
+logger = logging.getLogger(__name__)
 OWN = (
     "pairs_per_step",
     "tokens_per_batch",
@@ -35,7 +37,9 @@ OF_THE_PLACE = {
     *"tf32 deepspeed fsdp fsdp_config parallelism_config accelerator_config".split(),
 }
 OF_TORCH = {"adamw_torch", "adamw_torch_fused", "sgd", "adagrad", "rmsprop", "adafactor"}  # need no package
-FAULTS = (ValueError, TypeError, KeyError, ArithmeticError)  # what transformers and torch refuse values with
+OF_THE_MODEL = ("galore", "apollo")  # optimisers that look at it, as only the trainer can
+# what transformers and torch refuse values with
+FAULTS = (ValueError, TypeError, KeyError, ArithmeticError, NotImplementedError)
 # of Liger's kernels those for which there is none here; its head would not give log-probs
 LIGER = {"rms_norm": False, "cross_entropy": False, "fused_linear_cross_entropy": False}
 WARMED = "lr_scheduler_type=constant_with_warmup"
@@ -87,6 +91,7 @@ def make_arguments(recipe: Recipe, more: Mapping[str, Any]) -> TrainingArguments
     try:
         args = TrainingArguments(**{**place, **_always(recipe.training), **more, **_given(recipe.training)})
         _ = args.device
+        _take_one_gpu(args)
         _build(args)
     except (*FAULTS, ImportError) as error:
         raise InputError(
@@ -95,6 +100,17 @@ def make_arguments(recipe: Recipe, more: Mapping[str, Any]) -> TrainingArguments
             fix="change the recipe, or how it is launched",
         ) from error
     return args
+
+
+def _take_one_gpu(args: Any) -> None:
+    """One process takes one GPU; transformers would split each packed row of pairs over all it sees."""
+    if args.n_gpu > 1:
+        logger.warning(
+            "%s GPUs are visible and this one process trains on the first; to use them all, start it with "
+            "scripts/start.sh or accelerate launch",
+            args.n_gpu,
+        )
+        args._n_gpu = 1
 
 
 def _always(settings: TrainingSection) -> dict[str, Any]:
@@ -173,6 +189,14 @@ def _check_names(settings: TrainingSection) -> None:
             raise InputError(
                 f"got {value!r}", field=f"training.{key}", expected=nearest(str(value), known), fix=CHANGE
             )
+    optimiser = str((settings.model_extra or {}).get("optim"))
+    if why := next((why for part, why in UNFIT.items() if part in optimiser), None):
+        raise InputError(
+            f"{optimiser} cannot be taken: {why}",
+            field="training.optim",
+            expected="one that updates once a step, such as adamw_torch",
+            fix=CHANGE,
+        )
 
 
 # ---- warm-up ----
@@ -242,12 +266,9 @@ def _refusal(settings: TrainingSection, values: Mapping[str, Any]) -> str | None
 
 
 def _build(args: TrainingArguments) -> None:
-    """Build optimiser and schedule as the trainer will, over one weight: most values are checked only there.
-
-    Optimisers of other packages may need the model, so their values are left to the trainer.
-    """
+    """Build optimiser and schedule as the trainer will, over one weight, which is what checks most values."""
     import torch
-    from transformers import Trainer, get_scheduler
+    from transformers import get_scheduler
 
     if args.eval_strategy != "no" or args.eval_on_start:
         raise ValueError(UNEVALUATED)
@@ -256,17 +277,7 @@ def _build(args: TrainingArguments) -> None:
     if args.use_liger_kernel and importlib.util.find_spec("liger_kernel") is None:
         raise ValueError("use_liger_kernel needs the package liger-kernel (pip install 'gammapo[liger]')")
     weight = torch.nn.Parameter(torch.zeros(1, device=args.device))
-    kind: Any = torch.optim.SGD
-    options: dict[str, Any] = {"lr": args.learning_rate}
-    if str(getattr(args.optim, "value", args.optim)) in OF_TORCH:
-        kind, options = Trainer.get_optimizer_cls_and_kwargs(args)
-    else:
-        try:  # only whether the package is there
-            Trainer.get_optimizer_cls_and_kwargs(args)
-        except ImportError:
-            raise
-        except Exception:
-            pass
+    kind, options = _optimiser(args)
     get_scheduler(
         args.lr_scheduler_type,
         optimizer=kind([weight], **options),
@@ -274,6 +285,29 @@ def _build(args: TrainingArguments) -> None:
         num_training_steps=1000,
         scheduler_specific_kwargs=args.lr_scheduler_kwargs,  # pyright: ignore[reportArgumentType]
     )
+
+
+def _optimiser(args: TrainingArguments) -> tuple[Any, dict[str, Any]]:
+    """Class and options of a PyTorch optimiser; SGD in place of one of another package, which may need the
+    model and of which only the settings are asked.
+
+    Raises:
+        ImportError: its package is not installed.
+    """
+    import torch
+    from transformers import Trainer
+
+    name = str(getattr(args.optim, "value", args.optim))
+    try:
+        found = Trainer.get_optimizer_cls_and_kwargs(args)
+        if name in OF_TORCH:
+            return found
+    except ValueError as error:
+        if any(word in str(error).lower() for word in ("install", "import")):  # so some say it
+            raise ImportError(str(error)) from error
+        if not name.startswith(OF_THE_MODEL):
+            raise
+    return torch.optim.SGD, {"lr": args.learning_rate}
 
 
 def _words(error: Exception) -> str:

@@ -26,7 +26,11 @@ def staging(run: Path) -> Path:
 
 
 def commit(run: Path, step: int, keep: int) -> Path:
-    """Seal the staged checkpoint, rename it into place, and remove all but the newest `keep`."""
+    """Seal the staged checkpoint, rename it into place, and remove all but the newest `keep`.
+
+    A later one that is there already was unusable when the run went back, and must not be kept in place of a
+    whole one.
+    """
     staged = staging(run) / f"checkpoint-{step}"
     prints = {
         str(path.relative_to(staged)): _fingerprint(path)
@@ -39,8 +43,10 @@ def commit(run: Path, step: int, keep: int) -> Path:
         shutil.rmtree(target)
     staged.rename(target)
     shutil.rmtree(staging(run), ignore_errors=True)
-    for old in _steps(run)[:-keep]:
-        shutil.rmtree(folder(run, old), ignore_errors=True)
+    steps = _steps(run)
+    kept = [one for one in steps if one <= step][-keep:]
+    for other in set(steps) - set(kept):
+        shutil.rmtree(folder(run, other), ignore_errors=True)
     return target
 
 

@@ -9,9 +9,13 @@ from torch import Tensor
 
 from gammapo.training.step import StepResult
 
+# over several steps; every other value is averaged
+EXTREMES = {"target_margin_min": torch.minimum, "target_margin_max": torch.maximum}
+
 
 def step_metrics(result: StepResult) -> dict[str, Tensor]:
-    """Means over the step's pairs; log-probs are per token (nats), gaps and margins in reward units."""
+    """Means over the step's pairs, and the least and largest margin; log-probs are per token (nats), gaps and
+    margins in reward units."""
     output, logps = result.output, result.logps
     gaps, margins = output.reward_gaps.float(), output.target_margins.float()
     values = {
@@ -33,7 +37,7 @@ def step_metrics(result: StepResult) -> dict[str, Tensor]:
 
 
 class Meter:
-    """Averages over the steps since the last `read`."""
+    """Averages, and extremes of extremes, over the steps since the last `read`."""
 
     def __init__(self) -> None:
         self._reset()
@@ -49,16 +53,20 @@ class Meter:
 
     def add(self, values: dict[str, Tensor], *, pairs: int, tokens: int) -> None:
         for name, value in values.items():
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
+            put_together = EXTREMES.get(name, torch.add)
+            self._sums[name] = put_together(self._sums[name], value) if name in self._sums else value
         self._steps, self._pairs, self._tokens = self._steps + 1, self._pairs + pairs, self._tokens + tokens
 
     def read(self) -> dict[str, float]:
         """Averages and rates (useful tokens, never padding), then start afresh. One host sync."""
         if not self._steps:
             return {}
-        means = (torch.stack(list(self._sums.values())) / self._steps).tolist()
+        sums = torch.stack(list(self._sums.values())).tolist()
         seconds = max(time.perf_counter() - self._since, 1e-9)
-        values = dict(zip(self._sums, means, strict=True))
+        values = {
+            name: value if name in EXTREMES else value / self._steps
+            for name, value in zip(self._sums, sums, strict=True)
+        }
         values |= {"pairs_per_second": self._pairs / seconds, "tokens_per_second": self._tokens / seconds}
         self._reset()
         return values

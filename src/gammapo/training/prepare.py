@@ -69,6 +69,11 @@ def prepare(recipe: Recipe) -> Prepared:
         max_prompt_length=recipe.data.max_prompt_length,
     )
     notes.append(tokenized.report.describe())
+    if "strftime_now" in str(tokenizer.chat_template):
+        notes.append(
+            "the chat template can write today's date: on another day a resumed run, and the model when it "
+            "answers, read other prompts"
+        )
     loss = losses.create(**recipe.loss)
     return Prepared(
         recipe=recipe,

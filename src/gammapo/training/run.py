@@ -255,6 +255,7 @@ def _make_trainer(model, args, steps: StepDataset, prepared: Prepared, precision
         on_step=on_step,
         samples=_sampling_plan(prepared),
         masters=precision.masters,
+        scaled=precision.scaled,
     )
 
 

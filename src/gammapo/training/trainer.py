@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,12 +22,13 @@ from gammapo.training import checkpoints, sampling
 from gammapo.training.batches import StepBatch, StepDataset
 from gammapo.training.ledger import Ledger
 from gammapo.training.metrics import Meter, step_metrics
-from gammapo.training.precision import check_masters, keep_sums_wide
+from gammapo.training.precision import check_masters, keep_sums_wide, loss_scale
 from gammapo.training.sampling import SamplingPlan
 from gammapo.training.step import Machinery, accumulate_gradients
 from gammapo.training.watch import Watch
 from gammapo.types import PairLogps, TokenizedPair
 
+logger = logging.getLogger(__name__)
 STATE = "loss_state.pt"
 LEDGER = "ledger.parquet"
 METRICS = "metrics.jsonl"
@@ -47,6 +49,7 @@ class PairTrainer(Trainer):
         on_step: called as (step, steps in all) after each optimiser step on the first rank.
         samples: which answers to sample while training, and the tokenizer to read them with; None for none.
         masters: the type that the trained weights and their optimiser state must have; None checks nothing.
+        scaled: whether the model computes in float16, so that the loss must be scaled.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class PairTrainer(Trainer):
         on_step: Callable[[int, int], None] | None = None,
         samples: tuple[SamplingPlan, Any] | None = None,
         masters: str | None = None,
+        scaled: bool = False,
     ):
         self.steps, self.loss, self.run, self.keep = steps, loss, run, keep
         self.samples, self.masters, self.watch = samples, masters, Watch()
@@ -70,6 +74,11 @@ class PairTrainer(Trainer):
         self._batch: StepBatch | None = None
         super().__init__(model=model, args=args, train_dataset=steps)  # pyright: ignore[reportArgumentType]
         keep_sums_wide(self.accelerator.state)
+        self.scaled = scaled and not self.is_deepspeed_enabled
+        if scaled and not self.scaled:  # its backward pass takes the step as well
+            logger.warning(
+                "under DeepSpeed the float16 loss is not scaled, and gradients below 6e-8 are lost"
+            )
         self.callback_handler.callbacks = [
             callback
             for callback in self.callback_handler.callbacks
@@ -96,13 +105,13 @@ class PairTrainer(Trainer):
         batch: StepBatch = inputs[STEP]  # pyright: ignore[reportAssignmentType]
         self._batch = batch
         model.train()
-        world = self.args.world_size
+        scale = loss_scale(len(batch.ids)) if self.scaled else 1.0
         machinery = Machinery(
             forward=lambda index, pairs: self._forward(model, index, pairs),
             backward=self.accelerator.backward,
             guard=lambda last: self._guard(model, last),
             gather=lambda local, at: self._gather(local, at, batch),
-            gradient_scale=float(world),
+            gradient_scale=self.args.world_size * scale,
         )
         result = accumulate_gradients(
             batch.micro_batches,
@@ -112,6 +121,9 @@ class PairTrainer(Trainer):
             self.loss_state,
             machinery,
         )
+        for weight in model.parameters() if self.scaled else ():
+            if weight.grad is not None:
+                weight.grad.div_(scale)
         self.loss_state = result.output.state
         if self.is_world_process_zero():
             step = self.state.global_step + 1
