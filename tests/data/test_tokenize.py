@@ -1,12 +1,13 @@
 """Chat template once, one BOS, the prompt a common prefix, every lost token accounted for."""
 
 import copy
+from datetime import date
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from gammapo.data import chat_format, encode_pair, encode_prompt, tokenize_pairs
+from gammapo.data import chat_format, encode_pair, encode_prompt, on_day, tokenize_pairs, writes_the_date
 from gammapo.errors import InputError
 from gammapo.types import Message, PreferencePair
 
@@ -197,3 +198,21 @@ def test_the_embedded_model_s_template(smollm2):
     assert text.endswith("<|im_start|>assistant\n")
     assert text.count("Tell me about a river.") == 1
     assert tokenizer.decode(one.chosen) == "A river.\n<|im_end|>"
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [('strftime_now("%d %b %Y")', "29 Feb 2020"), ("strftime_now( '%Y-%m-%d' )", "2020-02-29")],
+)
+def test_a_template_is_told_the_day_that_one_wants(tiny_model_dir, asked, told):
+    from gammapo import models
+
+    tokenizer = models.load_tokenizer(str(tiny_model_dir))
+    assert not writes_the_date(tokenizer)
+    dated = f"{{%- if strftime_now is defined %}}{{{{ {asked} }}}}{{% endif %}}{tokenizer.chat_template}"
+    tokenizer.chat_template = dated
+    assert writes_the_date(tokenizer)
+    on_day(tokenizer, date(2020, 2, 29))
+    ids = encode_prompt(tokenizer, (Message(role="user", content="hi"),))
+    assert tokenizer.decode(ids).removeprefix("<s>").startswith(told)
+    assert tokenizer.chat_template == dated, "it is saved as it was"

@@ -1,5 +1,9 @@
 """From a recipe to what is trained on."""
 
+import json
+import shutil
+from datetime import date
+
 import pytest
 
 from gammapo import data, noise
@@ -30,13 +34,31 @@ def test_rows_that_a_limit_leaves_out_are_told_of(recipe_dict):
     assert "data.limit is 5: what follows in the file is not read" in cut.notes
 
 
-def test_a_template_that_writes_the_date_is_told(recipe_dict, tmp_path):
+def test_a_template_that_writes_the_date_writes_that_of_the_run(recipe_dict, tiny_model_dir, tmp_path):
     from gammapo import models
+    from gammapo.training import train
 
-    assert not [note for note in prepare(parse_recipe(recipe_dict)).notes if "date" in note]
-    tokenizer = models.load_tokenizer(recipe_dict["model"]["path"])
+    assert prepare(parse_recipe(recipe_dict)).day is None
+    shutil.copytree(tiny_model_dir, tmp_path / "dated")
+    tokenizer = models.load_tokenizer(str(tiny_model_dir))
     tokenizer.chat_template = f"{{{{ strftime_now('%d %b %Y') }}}}{tokenizer.chat_template}"
     tokenizer.save_pretrained(tmp_path / "dated")
-    (tmp_path / "dated" / "config.json").write_text("{}")
     recipe_dict["model"] = {"path": str(tmp_path / "dated")}
-    assert "today's date: on another day a resumed run" in prepare(parse_recipe(recipe_dict)).notes[-1]
+    recipe_dict["training"]["max_steps"] = 1
+
+    def begins(prepared):
+        return prepared.tokenizer.decode(prepared.pairs[0].prompt).removeprefix("<s>")[:11]
+
+    before = date.today()
+    train(parse_recipe(recipe_dict))
+    note = tmp_path / recipe_dict["output"] / "run.json"
+    begun = json.loads(note.read_text())
+    assert before.isoformat() <= begun["day"] <= date.today().isoformat()
+    note.write_text(json.dumps(begun | {"day": "2020-02-29"}))
+    later = prepare(parse_recipe(recipe_dict))
+    assert (begins(later), later.day) == ("29 Feb 2020", "2020-02-29")
+    assert any("the chat template writes the date: 2020-02-29" in one for one in later.notes)
+    later.tokenizer.save_pretrained(tmp_path / "saved")
+    assert "2020" not in "".join(one.read_text() for one in (tmp_path / "saved").glob("*.json"))
+    fresh = prepare(parse_recipe(recipe_dict | {"output": str(tmp_path / "other")}))
+    assert begins(fresh) == date.fromisoformat(str(fresh.day)).strftime("%d %b %Y") != "29 Feb 2020"

@@ -1,6 +1,6 @@
 """Preference pairs: loaded from every common format, checked row by row, written, and tokenised."""
 
-from gammapo.data.chat import ChatFormat, chat_format, encode_prompt
+from gammapo.data.chat import ChatFormat, chat_format, encode_prompt, on_day, writes_the_date
 from gammapo.data.faults import REASONS
 from gammapo.data.ids import fingerprint, pair_id
 from gammapo.data.load import Drop, LoadedPairs, LoadReport, iter_pairs
@@ -39,9 +39,11 @@ __all__ = [
     "load_mixture",
     "load_pairs",
     "mix_pairs",
+    "on_day",
     "pair_id",
     "source_sha256",
     "sources_of",
     "tokenize_pairs",
     "write_pairs",
+    "writes_the_date",
 ]

@@ -6,8 +6,11 @@ the answer, the end-of-text token after it.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from gammapo.errors import InputError, first_line
@@ -15,6 +18,8 @@ from gammapo.types import Message
 
 PROBE = (Message(role="user", content="probe question"),)
 PROBE_ANSWER = "probe answer"
+TODAY = re.compile(r"""\bstrftime_now\(\s*(['"])(.*?)\1\s*\)""")  # a template's question what day it is
+DATED = "_gammapo_dated_template"  # where a tokenizer keeps its template with the answer in it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,11 +111,24 @@ def with_bos(ids: list[int], wanted: int | None, bos: int | None) -> list[int]:
     return ids
 
 
+def writes_the_date(tokenizer: Any) -> bool:
+    """Whether the chat template can ask what day it is, as Llama 3.2's does."""
+    return TODAY.search(str(tokenizer.chat_template)) is not None
+
+
+def on_day(tokenizer: Any, day: date) -> Any:
+    """The same tokenizer, for whose template it is that day from now on wherever it is rendered here."""
+    template = TODAY.sub(lambda call: json.dumps(day.strftime(call[2])), tokenizer.get_chat_template())
+    setattr(tokenizer, DATED, template)
+    return tokenizer
+
+
 def _render(tokenizer: Any, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
     turns = [message.as_dict() for message in messages]
+    dated = getattr(tokenizer, DATED, None)
     try:
         return tokenizer.apply_chat_template(
-            turns, tokenize=False, add_generation_prompt=add_generation_prompt
+            turns, chat_template=dated, tokenize=False, add_generation_prompt=add_generation_prompt
         )
     except Exception as error:  # jinja's own errors and whatever the template raises on purpose
         roles = ", ".join(turn["role"] for turn in turns)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
 from typing import Any
 
-from gammapo import data, losses, models
+from gammapo import data, files, losses, models
 from gammapo.errors import InputError
 from gammapo.losses.spec import NEEDS, Loss
 from gammapo.training import adapters
 from gammapo.training.recipe import Recipe
 from gammapo.training.trackers import check_trackers
 from gammapo.types import TokenizedPair
+
+NOTE = "run.json"  # in a run's folder: whose it is, and what it began with
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +31,7 @@ class Prepared:
     fingerprint: str  # of the pairs with their labels as trained on
     noise: Mapping[str, Any] | None  # the manifest of the labels corrupted here
     notes: list[str]  # what was read, dropped, cut and left unused, in words
+    day: str | None = None  # that of the run's start, where the chat template writes it
 
 
 def prepare(recipe: Recipe) -> Prepared:
@@ -61,7 +66,14 @@ def prepare(recipe: Recipe) -> Prepared:
             )
         pairs, manifest = corrupted.pairs, corrupted.manifest.as_dict()
         notes.append(f"noise {recipe.noise.kind} at rate {recipe.noise.rate:g}, seed {recipe.noise.seed}")
-    tokenizer = models.load_tokenizer(recipe.model.path)
+    tokenizer, day = models.load_tokenizer(recipe.model.path), None
+    if data.writes_the_date(tokenizer):
+        day = _day_of_start(Path(recipe.output))
+        data.on_day(tokenizer, date.fromisoformat(day))
+        notes.append(
+            f"the chat template writes the date: {day}, for as long as this run lasts; whoever answers with "
+            "the model later writes another"
+        )
     tokenized = data.tokenize_pairs(
         pairs,
         tokenizer,
@@ -69,11 +81,6 @@ def prepare(recipe: Recipe) -> Prepared:
         max_prompt_length=recipe.data.max_prompt_length,
     )
     notes.append(tokenized.report.describe())
-    if "strftime_now" in str(tokenizer.chat_template):
-        notes.append(
-            "the chat template can write today's date: on another day a resumed run, and the model when it "
-            "answers, read other prompts"
-        )
     loss = losses.create(**recipe.loss)
     return Prepared(
         recipe=recipe,
@@ -83,7 +90,14 @@ def prepare(recipe: Recipe) -> Prepared:
         fingerprint=data.fingerprint(pairs),
         noise=manifest,
         notes=notes,
+        day=day,
     )
+
+
+def _day_of_start(run: Path) -> str:
+    """As the run's folder notes it, or today: a run that goes on must read the same prompts."""
+    noted = files.read_json(run / NOTE).get("day") if (run / NOTE).is_file() else None
+    return noted or date.today().isoformat()
 
 
 def planned(prepared: Prepared, steps_per_epoch: int) -> Prepared:

@@ -16,7 +16,7 @@ from gammapo.data.mixture import is_mixture
 from gammapo.data.place import place_of
 from gammapo.errors import InputError
 from gammapo.training import lock
-from gammapo.training.prepare import Prepared, prepare
+from gammapo.training.prepare import NOTE, Prepared, prepare
 from gammapo.training.recipe import Recipe
 
 DONE = "done"
@@ -50,9 +50,9 @@ def _identity(noted: dict[str, Any]) -> dict[str, Any]:
 
 def finished(folder: Path, recipe: Recipe) -> RunResult | None:
     """What a complete run of this recipe left; InputError if its data have changed since."""
-    if not (folder / "run.json").is_file():
+    if not (folder / NOTE).is_file():
         return None
-    note = files.read_json(folder / "run.json")
+    note = files.read_json(folder / NOTE)
     if note.get("status") != DONE or _identity(note.get("recipe", {})) != _identity(_noted(recipe)):
         return None
     if not _has_the_data_of(note, recipe):
@@ -109,14 +109,14 @@ def has_begun(folder: Path, prepared: Prepared) -> bool:
     there = {name for name in there if name != lock.NAME and not HALF_WRITTEN.fullmatch(name)}
     if not there:
         return False
-    if "run.json" not in there:
+    if NOTE not in there:
         raise InputError(
             "the folder is not empty and holds no run",
             file=folder,
             field="output",
             fix="name another folder",
         )
-    note = files.read_json(folder / "run.json")
+    note = files.read_json(folder / NOTE)
     different = _differences(_identity(note.get("recipe", {})), _identity(_noted(prepared.recipe)))
     if note.get("data_fingerprint") != prepared.fingerprint:
         different.append(OTHER_DATA)
@@ -136,7 +136,7 @@ def _another_run(folder: Path, different: list[str]) -> InputError:
 
 def check_start(folder: Path, start: str | None) -> None:
     """InputError if the run in the folder began with other weights than these."""
-    if files.read_json(folder / "run.json").get("start") not in (None, start):
+    if files.read_json(folder / NOTE).get("start") not in (None, start):
         raise _another_run(folder, ["model (its weights have changed)"])
 
 
@@ -150,11 +150,12 @@ def claim(folder: Path, prepared: Prepared, start: str | None = None) -> None:
         "data_fingerprint": prepared.fingerprint,
         "data": prepared.notes,
         "start": start,
+        "day": prepared.day,
         "noise_manifest": None if prepared.noise is None else "noise.json",
         "versions": {"gammapo": __version__} | {name: importlib.metadata.version(name) for name in PACKAGES},
         "machine": f"{platform.machine()}, Python {platform.python_version()}, {platform.system()}",
     }
-    files.write_json(folder / "run.json", note)  # first: it says whose the folder is
+    files.write_json(folder / NOTE, note)  # first: it says whose the folder is
     if prepared.noise is not None:
         files.write_json(folder / "noise.json", prepared.noise)
     files.write_text(folder / "recipe.yaml", prepared.recipe.as_yaml())
@@ -163,7 +164,7 @@ def claim(folder: Path, prepared: Prepared, start: str | None = None) -> None:
 def renew(folder: Path, prepared: Prepared) -> None:
     """Note how a run that goes on reads its pairs, which may be in other micro-batches than before."""
     recipe = _noted(prepared.recipe)
-    if files.read_json(folder / "run.json").get("recipe") != recipe:
+    if files.read_json(folder / NOTE).get("recipe") != recipe:
         note_down(folder, {"recipe": recipe})
         files.write_text(folder / "recipe.yaml", prepared.recipe.as_yaml())
 
@@ -184,7 +185,7 @@ def _differences(old: Any, new: Any, path: str = "") -> list[str]:
 
 
 def note_down(folder: Path, more: dict[str, Any]) -> None:
-    files.write_json(folder / "run.json", files.read_json(folder / "run.json") | more)
+    files.write_json(folder / NOTE, files.read_json(folder / NOTE) | more)
 
 
 def last_metrics(folder: Path) -> dict[str, float]:
