@@ -147,6 +147,17 @@ def test_a_finished_run_is_not_run_again(recipe_dict):
     assert again == first
 
 
+def test_a_finished_runs_model_that_has_gone_is_made_again(recipe_dict):
+    first = train(parse_recipe(recipe_dict))
+    weights = (first.model / "model.safetensors").read_bytes()
+    log = (first.folder / "metrics.jsonl").read_text()
+    shutil.rmtree(first.model)
+    again = train(parse_recipe(recipe_dict))
+    assert (again.model / "model.safetensors").read_bytes() == weights
+    assert (again.steps, again.resumed_from) == (first.steps, first.steps)
+    assert (first.folder / "metrics.jsonl").read_text() == log
+
+
 def test_a_finished_run_is_not_that_of_other_data(recipe_dict, pair_file):
     first, lines = train(parse_recipe(recipe_dict)), pair_file.read_text().splitlines(keepends=True)
     row = json.loads(lines[3])
@@ -430,3 +441,21 @@ def test_steps_that_are_left_out_are_none_of_the_first_epochs(recipe_dict, pair_
     dataset = run._steps(prepared, SimpleNamespace(process_index=0, world_size=processes))
     assert len(dataset) == steps
     assert planned(prepared, len(dataset)).loss.options.fresh_steps == steps
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_routers_own_loss_is_said_to_be_left_out(recipe_dict, tiny_model_dir, tmp_path, asked):
+    from transformers import AutoTokenizer, MixtralConfig, MixtralForCausalLM
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model_dir)
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_local_experts": 2}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 1, "vocab_size": len(tokenizer)}
+    MixtralForCausalLM(MixtralConfig(**sizes, **heads, output_router_logits=asked)).save_pretrained(
+        tmp_path / "m"
+    )
+    tokenizer.save_pretrained(tmp_path / "m")
+    recipe_dict["model"] = {"path": str(tmp_path / "m")}
+    recipe_dict["training"]["max_steps"] = 1
+    said: list[str] = []
+    train(parse_recipe(recipe_dict), say=said.append)
+    assert any("load-balancing loss" in one for one in said) == asked

@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 # of launchers that tell each process its place by no RANK; accelerate reads them too
 MPI_SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
+ROUTERS = (
+    "the model's config asks for the routers' load-balancing loss (output_router_logits), which is no part "
+    "of a pair loss and is not added; with false there, pairs are read the quick way"
+)
 
 
 def train(
@@ -84,6 +88,8 @@ def _train(
     prepared = planned(prepared, len(steps))
     say(prepared.loss.objective)
     model = _load_model(recipe, precision.load)
+    if getattr(model.config.get_text_config(), "output_router_logits", False):
+        say(ROUTERS)
     trainer = _make_trainer(model, args, steps, prepared, precision, on_step)
     start = _start(model, recipe) if main else None
     if begun:

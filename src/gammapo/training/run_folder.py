@@ -19,7 +19,7 @@ from gammapo.training import lock
 from gammapo.training.prepare import NOTE, Prepared, prepare
 from gammapo.training.recipe import Recipe
 
-DONE = "done"
+DONE, MODEL = "done", "model"
 OTHER_DATA = "data (its content has changed)"
 PACKAGES = ("torch", "transformers", "accelerate", "peft", "datasets", "tokenizers", "numpy")
 
@@ -57,9 +57,11 @@ def finished(folder: Path, recipe: Recipe) -> RunResult | None:
         return None
     if not _has_the_data_of(note, recipe):
         raise _another_run(folder, [OTHER_DATA])
+    if not any((folder / MODEL).glob("*")):
+        return None  # it has gone: the last checkpoint makes it again
     return RunResult(
         folder=folder,
-        model=folder / "model",
+        model=folder / MODEL,
         steps=note["steps"],
         seconds=note["seconds"],
         resumed_from=None,
