@@ -136,6 +136,18 @@ def test_latent_attention_takes_the_shared_path():
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-4)
 
 
+@pytest.mark.parametrize("asked", [False, True])
+def test_routers_whose_loss_the_config_asks_for_take_the_shared_path_too(asked):
+    from transformers import MixtralConfig, MixtralForCausalLM
+
+    torch.manual_seed(0)
+    config = MixtralConfig(**SIZES, num_local_experts=3, output_router_logits=asked)
+    model = MixtralForCausalLM(config).eval()
+    found = pair_logps(model, LONG, path="shared").rejected[0]
+    expected = sequence_logps(model, LONG[0].prompt, LONG[0].rejected).sum()
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-4)
+
+
 def test_whatever_the_probe_meets_the_padded_path_is_taken():
     model = make_model("llama", dtype=torch.float32)
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gammapo.logps import stretch
-from gammapo.logps.unwrap import accepts, causal_lm
+from gammapo.logps.unwrap import accepts, causal_lm, without_router_loss
 from gammapo.types import TokenizedPair
 
 
@@ -32,10 +32,10 @@ def padded_logps(model: nn.Module, pairs: Sequence[TokenizedPair]) -> tuple[Tens
         scored[row, len(prompt) : end] = True
     start = min(len(prompt) for prompt, _ in rows)
     ids, scored = ids.to(device), scored.to(device)[:, start:]
-    options = {"logits_to_keep": width - start + 1} if accepts(model, "logits_to_keep") else {}
+    kept = {"logits_to_keep": width - start + 1} if accepts(model, "logits_to_keep") else {}
     lengths = stretch.of_rows([len(prompt) + len(answer) for prompt, answer in rows])
     with stretch.each_by_its_length(causal_lm(model), pairs, lengths, dim=0):
-        logits = model(input_ids=ids, use_cache=False, **options).logits
+        logits = model(input_ids=ids, use_cache=False, **kept, **without_router_loss(model)).logits
     logits = logits[:, -(width - start + 1) : -1]
     logits = logits.float() if logits.dtype.itemsize < 4 else logits
     taken = logits.gather(-1, ids[:, start:, None]).squeeze(-1) - logits.logsumexp(-1)

@@ -16,7 +16,7 @@ from gammapo.logps.lean import lean_layers
 from gammapo.logps.packing import answer_sums, pack
 from gammapo.logps.segments import PairSegments
 from gammapo.logps.tied import HeadTable, embedding_by_rows
-from gammapo.logps.unwrap import causal_lm
+from gammapo.logps.unwrap import causal_lm, without_router_loss
 from gammapo.types import TokenizedPair
 
 
@@ -47,6 +47,7 @@ def shared_logps(
             attention_mask=torch.ones(1, 1, 1, 1, dtype=torch.bool, device=packed.ids.device),
             use_cache=False,
             logits_to_keep=packed.scored,
+            **without_router_loss(model),
             **{ARGUMENT: PairSegments(packed.segments)},
         ).logits[0]
     if replaced:

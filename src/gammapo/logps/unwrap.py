@@ -24,3 +24,9 @@ def causal_lm(model: nn.Module) -> Any:
 def accepts(model: nn.Module, argument: str) -> bool:
     """Whether the core model's forward names `argument`."""
     return argument in inspect.signature(type(causal_lm(model)).forward).parameters
+
+
+def without_router_loss(model: nn.Module) -> dict[str, bool]:
+    """What keeps a mixture of experts from computing its routers' load-balancing loss, whatever its config
+    says; nobody reads it here."""
+    return {"output_router_logits": False} if accepts(model, "output_router_logits") else {}

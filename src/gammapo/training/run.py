@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 MPI_SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
 ROUTERS = (
     "the model's config asks for the routers' load-balancing loss (output_router_logits), which is no part "
-    "of a pair loss and is not added; with false there, pairs are read the quick way"
+    "of a pair loss and is not added"
 )
 
 
