@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from gammapo.cli.audit_inputs import held_out, pair_files, refuse_outputs
-from gammapo.cli.console import Format, given
+from gammapo.cli.console import Format, flags, given
 
 if TYPE_CHECKING:
     from gammapo.audit import AuditReport, Cleaned, Repaired, RunAudit
@@ -85,7 +85,7 @@ def command(
     template. Unusable rows are never in it.
     """
     after = run is not None or bool(cross_fit) or text
-    _refuse_idle(given(context), after)
+    _refuse_idle(context, after)
     if after:
         way = Way(run=run, by=by, text=text, folds=cross_fit, recipe=recipe, folder=folder, seed=seed)
         _after(source, split, way, html, examples, repair, how, above, overwrite, format)
@@ -122,21 +122,19 @@ def command(
         print_report(report, cleaned)
 
 
-def _refuse_idle(given: Set[str], after: bool) -> None:
+def _refuse_idle(context: typer.Context, after: bool) -> None:
     """Raise InputError for an option that would have no part in this audit."""
     from gammapo.errors import InputError
 
-    def flag(name: str) -> str:
-        return "--" + {"evaluation": "eval"}.get(name, name.replace("_", "-"))
-
+    held, flag = given(context), flags(context)
     idle, where = (BEFORE, "without") if after else (AFTER, "with one of")
     for name in idle:
-        if name in given:
+        if name in held:
             ways = f"an audit {where} --run, --cross-fit and --text"
-            raise InputError("has no part here", field=flag(name), expected=ways)
+            raise InputError("has no part here", field=flag[name], expected=ways)
     for name, needed in WITH.items():
-        if name in given and needed not in given:
-            raise InputError("has no part here", field=flag(name), expected=f"{flag(needed)} with it")
+        if name in held and needed not in held:
+            raise InputError("has no part here", field=flag[name], expected=f"{flag[needed]} with it")
 
 
 def _cleaned(cleaned: Cleaned | None) -> dict[str, Any] | None:

@@ -74,3 +74,8 @@ def given(context: typer.Context) -> set[str]:
     """Names of the options that the command line holds."""
     sources = {name: context.get_parameter_source(name) for name in context.params}
     return {name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"}
+
+
+def flags(context: typer.Context) -> dict[str, str]:
+    """How each option is written on the command line, by its name in Python; of two ways the first."""
+    return {str(one.name): one.opts[0] for one in context.command.params}

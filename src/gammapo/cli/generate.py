@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from gammapo.cli import backends
-from gammapo.cli.console import Format, given
+from gammapo.cli.console import Format, flags, given
 
 ANSWERING = {"model", "output", "backend", "generator", "max_new_tokens", "temperature", "top_p", "seed"}
 ANSWERING |= {"batch_size", "dtype", "max_refused", "overwrite"}  # options without a part in --check
@@ -44,7 +44,7 @@ def command(
 
     if check is not None:
         for name in sorted(ANSWERING & given(context)):
-            flag = "-o" if name == "output" else "--" + name.replace("_", "-")
+            flag = flags(context)[name]
             raise InputError("has no part in --check, which asks no model", field=flag, fix="remove it")
         _check(check, prompts, split, limit, format)
         return

@@ -9,10 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gammapo.data.place import refuse_config, refuse_split
+from gammapo.data.place import Row, refuse_config, refuse_split
 from gammapo.errors import InputError, first_line
 
-Row = tuple[int, Any]
 CONFIGS = re.compile(r"(?:available configs|not found. Available): \[.*\]")  # as `datasets` lists them
 
 

@@ -16,10 +16,9 @@ from typing import Any
 
 from gammapo.data.faults import RowError
 from gammapo.data.hub import folder_rows, hub_rows
-from gammapo.data.place import HUB_ID, place_of, refuse_config, refuse_split
+from gammapo.data.place import HUB_ID, Row, place_of, refuse_config, refuse_split
 from gammapo.errors import InputError, first_line
 
-Row = tuple[int, Any]
 SUFFIXES = (".jsonl", ".json", ".parquet", ".csv", ".tsv")
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 # columns of CSV that are never read as numbers
